@@ -16,10 +16,8 @@ def generate(into: Path) -> None:
     compile_protos(sources, ["--python_out", "--mypy_out"], into)
     services = [source for source in sources if source.endswith("_service.proto")]
     compile_protos(services, ["--grpc_python_out", "--mypy_grpc_out"], into)
-    for folder in {path.parent for path in into.rglob("*_pb2.py")}:
-        while folder != into:
-            (folder / "__init__.py").touch()
-            folder = folder.parent
+    for folder in (path for path in into.rglob("*") if path.is_dir() and path.name != "__pycache__"):
+        (folder / "__init__.py").touch()
 
 
 def compile_protos(sources: list[str], plugins: list[str], into: Path) -> None:

@@ -1,0 +1,52 @@
+"""Places where a test may break the program; inert unless the environment switches one on.
+
+HEADWAY_FAULTS="booking.group_committed:kill:3" kills the process the third time that point is passed,
+HEADWAY_FAULTS_OFF="seat_lock,once" switches guards off, so that a test can show that it would notice.
+"""
+
+import os
+import signal
+import time
+from collections import Counter
+
+from chassis.errors import Unavailable
+
+_passed: Counter[str] = Counter()
+
+
+def fault_point(name: str) -> None:
+    """Break here if the environment says so; count the passage if it names any fault."""
+    plan = os.environ.get("HEADWAY_FAULTS")
+    if not plan:
+        return
+    _passed[name] += 1
+    for entry in plan.split(","):
+        point, action, nth = (*entry.split(":"), "1")[:3]
+        if point == name and _passed[name] == int(nth) and _is_first_time(entry):
+            _break(action)
+
+
+def is_guard_off(name: str) -> bool:
+    """Tell whether a test has switched this guard off."""
+    return name in os.environ.get("HEADWAY_FAULTS_OFF", "").split(",")
+
+
+def _is_first_time(entry: str) -> bool:
+    """Remember over a restart, in a file beside the test's, that this fault has happened."""
+    folder = os.environ.get("HEADWAY_FAULTS_DIR")
+    if not folder:
+        return True
+    try:
+        os.close(os.open(f"{folder}/{entry.replace(':', '-')}", os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return False
+    return True
+
+
+def _break(action: str) -> None:
+    if action == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif action == "fail":
+        raise Unavailable("A test broke this on purpose.")
+    elif action.startswith("sleep"):
+        time.sleep(float(action.removeprefix("sleep")))

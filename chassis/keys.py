@@ -1,0 +1,151 @@
+"""Ed25519 keys and the tokens they sign. Every process has a key of its own and one folder of keys it trusts."""
+
+import hashlib
+import json
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import OKPKey
+
+from chassis.errors import NotAuthenticated
+
+ALGORITHM = "Ed25519"
+"""Fully named signature algorithm. https://www.rfc-editor.org/rfc/rfc9864"""
+LEEWAY_SECONDS = 30
+REMEMBERED_SECONDS = 60
+REMEMBERED_MAX = 10_000
+TOKEN_BYTES_MAX = 8192
+HEADER_NAMES = {"alg", "kid", "typ"}
+
+
+class InvalidToken(NotAuthenticated):
+    """Forged, tampered with, for another purpose or by nobody we trust."""
+
+
+class ExpiredToken(InvalidToken):
+    detail = "The token has expired. Ask for a new one."
+
+
+class Signer:
+    """Signs tokens in the name of one process."""
+
+    def __init__(self, name: str, key: OKPKey) -> None:
+        self.name = name
+        self._key = key
+
+    def sign(self, claims: Mapping[str, object], *, typ: str, now: datetime, ttl: timedelta) -> str:
+        """Make a compact JWS of claims, ours to answer for until it expires."""
+        header = {"alg": ALGORITHM, "kid": self.name, "typ": typ}
+        issued = int(now.timestamp())
+        times = {"iss": self.name, "iat": issued, "exp": issued + int(ttl.total_seconds())}
+        payload = json.dumps({**claims, **times}, separators=(",", ":")).encode()
+        return jws.serialize_compact(header, payload, self._key, algorithms=[ALGORITHM])
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """A kind of token and the one process that may sign it; an empty issuer is any trusted process."""
+
+    typ: str
+    issuer: str
+
+
+USER_TOKEN = Purpose("at+jwt", "gateway")
+SERVICE_TOKEN = Purpose("service+jwt", "")
+
+
+class Verifier:
+    """Checks tokens against a folder of public keys, without asking anybody."""
+
+    def __init__(self, folder: Path, *, clock: Callable[[], float] = time.time) -> None:
+        self._folder = folder
+        self._clock = clock
+        self._seen_at: float = -1.0
+        self._keys: dict[str, OKPKey] = {}
+        self._remembered: OrderedDict[bytes, tuple[float, dict[str, Any]]] = OrderedDict()
+
+    def check(self, token: str, purpose: Purpose, *, now: datetime) -> dict[str, Any]:
+        """Return the claims of a token; raise InvalidToken or ExpiredToken."""
+        self._reread()
+        digest = hashlib.sha256(f"{purpose.typ}\x1f{token}".encode("utf-8", "replace")).digest()
+        remembered = self._remembered.get(digest)
+        if remembered is None or remembered[0] < self._clock():
+            claims = self._claims(token, purpose)
+            self._remember(digest, claims)
+        else:
+            claims = remembered[1]
+        if claims["exp"] + (LEEWAY_SECONDS if purpose.typ == SERVICE_TOKEN.typ else 0) <= now.timestamp():
+            raise ExpiredToken
+        return claims
+
+    def jwks(self, name: str) -> dict[str, Any]:
+        """Return a process's public key as a key set."""
+        self._reread()
+        return {"keys": [{**key.as_dict(private=False), "kid": kid, "alg": ALGORITHM, "use": "sig"}
+                         for kid, key in self._keys.items() if kid == name]}  # fmt: skip
+
+    def _claims(self, token: str, purpose: Purpose) -> dict[str, Any]:
+        if len(token) > TOKEN_BYTES_MAX:
+            raise InvalidToken
+        try:
+            header = jws.extract_compact(token.encode()).headers()
+            key = self._key(header, purpose)
+            claims = json.loads(jws.deserialize_compact(token, key, algorithms=[ALGORITHM]).payload)
+        except (JoseError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise InvalidToken from error
+        if not isinstance(claims, dict) or not isinstance(claims.get("exp"), int) or claims.get("iss") != header["kid"]:
+            raise InvalidToken
+        return claims
+
+    def _key(self, header: Mapping[str, object], purpose: Purpose) -> OKPKey:
+        """Choose by our own folder only: a header that brings its key, or anything unknown, is refused."""
+        kid = str(header["kid"])
+        if set(header) != HEADER_NAMES or header["typ"] != purpose.typ or purpose.issuer not in ("", kid):
+            raise InvalidToken
+        return self._keys[kid]
+
+    def _remember(self, digest: bytes, claims: dict[str, Any]) -> None:
+        self._remembered[digest] = (self._clock() + REMEMBERED_SECONDS, claims)
+        while len(self._remembered) > REMEMBERED_MAX:
+            self._remembered.popitem(last=False)
+
+    def _reread(self) -> None:
+        """Read the folder again when it has changed; what was checked with the old keys is forgotten."""
+        changed_at = self._folder.stat().st_mtime_ns
+        if changed_at == self._seen_at:
+            return
+        self._keys = {
+            path.stem: OKPKey.import_key(json.loads(path.read_text())) for path in self._folder.glob("*.json")
+        }
+        self._remembered.clear()
+        self._seen_at = changed_at
+
+
+def open_signer(name: str, folder: Path) -> Signer:
+    """Load a process's key from folder/private, or make one; its public half goes to folder/trusted."""
+    private, trusted = folder / "private" / f"{name}.json", folder / "trusted" / f"{name}.json"
+    private.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    trusted.parent.mkdir(parents=True, exist_ok=True)
+    if not private.exists():
+        write_whole(private, OKPKey.generate_key("Ed25519").as_dict(private=True))
+    key = OKPKey.import_key(json.loads(private.read_text()))
+    if not trusted.exists():
+        write_whole(trusted, key.as_dict(private=False))
+    return Signer(name, key)
+
+
+def write_whole(path: Path, content: Mapping[str, object]) -> None:
+    """Write a file that nobody ever sees half written, for its owner's eyes."""
+    beside = path.with_suffix(".writing")
+    handle = os.open(beside, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w") as file:
+        json.dump(content, file)
+    beside.rename(path)

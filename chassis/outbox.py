@@ -1,0 +1,140 @@
+"""Events leave with the transaction that caused them: `add` writes a row, the relay publishes it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlmodel import Field
+
+from chassis.database import Instant, Table, table_of
+from chassis.faults import is_guard_off
+from chassis.ids import new_id
+from chassis.trace import current_traceparent
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """An event as the broker sees it."""
+
+    stream: str
+    subject: str
+    type: str
+    payload: bytes
+
+
+Encode = Callable[[object], Envelope]
+"""Turns a domain event into its envelope; the one place of a service that knows the events' wire form."""
+
+
+class OutboxRow(Table, table=True):
+    """One event; `published_at` is empty until the broker has acknowledged it."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        sa.Index("outbox_unpublished", "position", sqlite_where=sa.text("published_at IS NULL"),
+                 postgresql_where=sa.text("published_at IS NULL")),
+    )  # fmt: skip
+    position: int | None = Field(
+        default=None, sa_column=sa.Column(sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True)
+    )
+    id: str = Field(unique=True)
+    stream: str
+    subject: str
+    type: str
+    payload: bytes
+    traceparent: str
+    created_at: datetime = Field(sa_type=Instant)
+    published_at: datetime | None = Field(default=None, sa_type=Instant)
+    stream_sequence: int | None = Field(default=None, sa_type=sa.BigInteger)
+
+
+class StreamRow(Table, table=True):
+    """A stream as it was last seen, so that a new or shortened one is noticed."""
+
+    __tablename__ = "streams"
+    name: str = Field(primary_key=True)
+    created_at: str
+
+
+class Outbox:
+    """The outbox of one open transaction."""
+
+    table = table_of(OutboxRow)
+    streams = table_of(StreamRow)
+
+    def __init__(self, connection: Connection, *, now: datetime, encode: Encode) -> None:
+        self._connection = connection
+        self._now = now
+        self._encode = encode
+
+    def add(self, *events: object) -> None:
+        """Write events, in order, to be published after the commit."""
+        if not events or is_guard_off("outbox"):
+            return
+        self._connection.execute(sa.insert(self.table), [self._row(event) for event in events])
+
+    def _row(self, event: object) -> dict[str, object]:
+        envelope = self._encode(event)
+        return {
+            "id": new_id("evt"),
+            "stream": envelope.stream,
+            "subject": envelope.subject,
+            "type": envelope.type,
+            "payload": envelope.payload,
+            "traceparent": current_traceparent(),
+            "created_at": self._now,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A row that the broker has acknowledged, and its place in the stream."""
+
+    position: int
+    stream_sequence: int
+
+
+def unpublished(connection: Connection, *, limit: int) -> list[sa.Row[tuple[object, ...]]]:
+    """Read rows that wait to be published, oldest first; never by a high-water mark."""
+    columns = Outbox.table.c
+    query = sa.select(Outbox.table).where(columns.published_at.is_(None)).order_by(columns.position).limit(limit)
+    return list(connection.execute(query))
+
+
+def mark_published(connection: Connection, rows: list[Published], *, now: datetime) -> None:
+    """Record what the broker has acknowledged."""
+    if not rows:
+        return
+    columns = Outbox.table.c
+    statement = (
+        sa.update(Outbox.table)
+        .where(columns.position == sa.bindparam("at"))
+        .values(published_at=now, stream_sequence=sa.bindparam("sequence"))
+    )
+    connection.execute(statement, [{"at": row.position, "sequence": row.stream_sequence} for row in rows])
+
+
+def reconcile_stream(connection: Connection, *, name: str, created_at: str, last_sequence: int) -> int:
+    """Compare a stream with what was published to it and schedule what it has lost; return how many rows.
+
+    A stream that is not the one last seen lost everything; one that ends early lost its tail.
+    """
+    columns = Outbox.table.c
+    known = connection.execute(sa.select(Outbox.streams).where(Outbox.streams.c.name == name)).first()
+    lost = sa.and_(columns.stream == name, columns.published_at.is_not(None))
+    if known is not None and known.created_at == created_at:
+        lost = sa.and_(lost, columns.stream_sequence > last_sequence)
+    else:
+        connection.execute(sa.delete(Outbox.streams).where(Outbox.streams.c.name == name))
+        connection.execute(sa.insert(Outbox.streams), {"name": name, "created_at": created_at})
+    again = sa.update(Outbox.table).where(lost).values(published_at=None, stream_sequence=None)
+    return connection.execute(again).rowcount
+
+
+def prune_outbox(connection: Connection, *, before: datetime, limit: int) -> int:
+    """Delete some published rows from before a time; return how many."""
+    columns = Outbox.table.c
+    old = sa.select(columns.position).where(columns.published_at < before).limit(limit)
+    return connection.execute(sa.delete(Outbox.table).where(columns.position.in_(old))).rowcount

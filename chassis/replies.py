@@ -1,0 +1,133 @@
+"""Remembers replies by idempotency key, in the transaction of the effect: successes only.
+
+A flow that waits for others between two transactions opens its key in the first and closes it in the last, so that a
+repeat in between learns that the first request is still in flight.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import Enum
+from typing import Any, Self
+
+import sqlalchemy as sa
+from google.protobuf import descriptor_pool, message_factory
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import Message
+from sqlalchemy.engine import Connection
+from sqlmodel import Field
+
+from chassis.database import Instant, Table, table_of
+from chassis.errors import KeyReused, RequestInFlight
+from chassis.faults import is_guard_off
+
+
+class ReplyRow(Table, table=True):
+    """One reply; `reply` is empty while its flow is under way."""
+
+    __tablename__ = "replies"
+    digest: str = Field(primary_key=True)
+    fingerprint: str
+    reply: bytes | None = None
+    created_at: datetime = Field(sa_type=Instant, index=True)
+
+
+class Phase(Enum):
+    """What a call does with its key."""
+
+    WHOLE = "whole"
+    OPEN = "open"
+    CLOSE = "close"
+    DROP = "drop"
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """An idempotency key with its subject, its operation and the fingerprint of the request's body."""
+
+    digest: str
+    fingerprint: str
+    phase: Phase = Phase.WHOLE
+    on_replay: Callable[[], None] | None = None
+
+    @classmethod
+    def of(cls, *, subject: str, operation: str, key: str, body: bytes) -> Self:
+        named = "\x1f".join((subject, operation, key)).encode()
+        return cls(hashlib.sha256(named).hexdigest(), hashlib.sha256(body).hexdigest())
+
+    def opening(self) -> "Once":
+        """Answer repeats with `request_in_flight` from this call on."""
+        return replace(self, phase=Phase.OPEN)
+
+    def closing(self) -> "Once":
+        """Answer repeats with this call's reply from now on."""
+        return replace(self, phase=Phase.CLOSE)
+
+    def dropping(self) -> "Once":
+        """Forget the key: the request failed and may be made again."""
+        return replace(self, phase=Phase.DROP)
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A reply of an earlier request with the same key."""
+
+    stored: bytes
+
+    def message(self) -> Message:
+        """Decode the reply into a message of the type it was."""
+        wrapped = AnyMessage.FromString(self.stored)
+        found = descriptor_pool.Default().FindMessageTypeByName(wrapped.TypeName())
+        return message_factory.GetMessageClass(found).FromString(wrapped.value)
+
+
+class Replies:
+    """The replies of one open transaction."""
+
+    table = table_of(ReplyRow)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def find(self, once: Once) -> bytes | None:
+        """Return the stored reply; raise KeyReused for another body and RequestInFlight while there is none yet."""
+        if once.phase in (Phase.CLOSE, Phase.DROP) or is_guard_off("once"):
+            return None
+        columns = self.table.c
+        query = sa.select(columns.fingerprint, columns.reply).where(columns.digest == once.digest)
+        row = self._connection.execute(query).first()
+        if row is None:
+            return None
+        if row.fingerprint != once.fingerprint:
+            raise KeyReused
+        if row.reply is None:
+            raise RequestInFlight
+        reply: bytes = row.reply
+        return reply
+
+    def keep(self, once: Once, answer: Any, *, now: datetime) -> None:
+        """Store what the phase asks for."""
+        columns = self.table.c
+        if once.phase is Phase.DROP:
+            self._connection.execute(sa.delete(self.table).where(columns.digest == once.digest))
+        elif once.phase is Phase.CLOSE:
+            closing = sa.update(self.table).where(columns.digest == once.digest)
+            self._connection.execute(closing.values(reply=packed(answer)))
+        elif not is_guard_off("once"):
+            reply = None if once.phase is Phase.OPEN else packed(answer)
+            row = {"digest": once.digest, "fingerprint": once.fingerprint, "reply": reply, "created_at": now}
+            self._connection.execute(sa.insert(self.table), row)
+
+    def prune(self, *, before: datetime, limit: int) -> int:
+        """Forget some replies from before a time; return how many."""
+        columns = self.table.c
+        old = sa.select(columns.digest).where(columns.created_at < before, columns.reply.is_not(None)).limit(limit)
+        return self._connection.execute(sa.delete(self.table).where(columns.digest.in_(old))).rowcount
+
+
+def packed(answer: Message) -> bytes:
+    """Encode a message together with its type's name."""
+    wrapped = AnyMessage()
+    wrapped.Pack(answer)
+    return wrapped.SerializeToString()

@@ -1,0 +1,274 @@
+"""The write path: one thread owns the write connection and commits waiting calls in groups.
+
+A call is a plain synchronous function over an open unit of work. It takes no part of a transaction's lifetime into its
+own hands, so nothing in a transaction can wait for the network, and no answer leaves before its commit.
+"""
+
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from sqlalchemy.engine import Connection
+
+from chassis.clock import Clock, SystemClock
+from chassis.database import Database
+from chassis.errors import DeadlineExceeded, Failure, LostRace, Overloaded, Unavailable
+from chassis.faults import fault_point
+from chassis.inbox import Inbox
+from chassis.logs import EventLog
+from chassis.replies import Once, Replayed, Replies
+
+log = EventLog(__name__)
+
+QUEUE_MAX = 2048
+GROUP_MAX = 256
+ATTEMPTS_ALONE = 4
+SLOW_CALL_SECONDS = 0.05
+
+
+class UnitOfWork(Protocol):
+    """What the writer needs of a service's own unit of work."""
+
+    connection: Connection
+    now: datetime
+
+
+@dataclass(slots=True)
+class Call:
+    """One use case waiting for its turn, and who waits for its answer."""
+
+    use_case: Callable[..., Any]
+    data: dict[str, Any]
+    answer: Callable[[Any], Any] | None
+    once: Once | None
+    message_id: str | None
+    deadline: float | None
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A value or a failure; exactly one of them."""
+
+    value: Any = None
+    failure: BaseException | None = None
+
+
+class PoisonedError(Exception):
+    """A call failed after it had written, so the group's transaction cannot be kept."""
+
+
+class UnknownCommitError(Exception):
+    """The commit itself failed: nobody may repeat these calls but their callers, with their keys."""
+
+
+class Metrics:
+    """What tells an operator how the write path fares."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        into = registry or CollectorRegistry()
+        sizes = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+        self.waiting = Gauge("headway_writer_waiting_calls", "Calls in the queue", registry=into)
+        self.group = Histogram("headway_writer_group_calls", "Calls a commit", buckets=sizes, registry=into)
+        self.commit = Histogram("headway_writer_commit_seconds", "Time a commit took", registry=into)
+        self.longest = Gauge("headway_writer_longest_call_seconds", "The longest call since the start", registry=into)
+        self.slow = Counter("headway_writer_slow_calls", "Calls of over 50 ms", ["use_case"], registry=into)
+        self.longest_seconds = 0.0
+
+    def called(self, use_case: Callable[..., Any], seconds: float) -> None:
+        if seconds > self.longest_seconds:
+            self.longest_seconds = seconds
+            self.longest.set(seconds)
+        if seconds > SLOW_CALL_SECONDS:
+            self.slow.labels(use_case.__name__).inc()
+            log.warning("slow_call", use_case=use_case.__name__, seconds=round(seconds, 4))
+
+
+class Writer:
+    """Runs calls in the order they came, many to a transaction."""
+
+    def __init__(
+        self,
+        database: Database,
+        open_work: Callable[[Connection, datetime], UnitOfWork],
+        clock: Clock,
+        *,
+        metrics: Metrics | None = None,
+        queue_max: int = QUEUE_MAX,
+        group_max: int = GROUP_MAX,
+        on_commit: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._database = database
+        self._open_work = open_work
+        self._clock = clock
+        self._waiting: queue.Queue[Call | None] = queue.Queue(queue_max)
+        self._group_max = group_max
+        self._thread: threading.Thread | None = None
+        self._has_written = False
+        self.metrics = metrics or Metrics()
+        self.on_commit = on_commit
+        sa.event.listen(database.writer, "before_cursor_execute", self._notice_write)
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Commit what is queued and end the thread."""
+        if self._thread is not None:
+            self._waiting.put(None)
+            self._thread.join()
+            self._thread = None
+
+    def submit(self, call: Call) -> None:
+        """Queue a call, or refuse at once when too many wait."""
+        try:
+            self._waiting.put_nowait(call)
+        except queue.Full:
+            raise Overloaded from None
+
+    def _run(self) -> None:
+        is_running = True
+        while is_running:
+            group = [self._waiting.get()]
+            while len(group) < self._group_max and group[-1] is not None:
+                try:
+                    group.append(self._waiting.get_nowait())
+                except queue.Empty:
+                    break
+            is_running = group[-1] is not None
+            self._serve([call for call in group if call is not None])
+
+    def _serve(self, group: list[Call]) -> None:
+        self.metrics.waiting.set(self._waiting.qsize())
+        if not group:
+            return
+        self.metrics.group.observe(len(group))
+        try:
+            outcomes = self._commit_together(group)
+        except UnknownCommitError:
+            outcomes = [Outcome(failure=Unavailable(dependency="database"))] * len(group)
+        except (PoisonedError, sa.exc.DBAPIError, sa.exc.TimeoutError):
+            outcomes = [self._commit_alone(call) for call in group]
+        except Exception as error:
+            log.bug("writer_failed")
+            outcomes = [Outcome(failure=error)] * len(group)
+        self.on_commit()
+        answer_all(group, outcomes)
+
+    def _commit_together(self, calls: Sequence[Call]) -> list[Outcome]:
+        """Run calls in one transaction; commit once."""
+        with self._database.writer.connect() as connection:
+            connection.begin()
+            work = self._open_work(connection, self._now(connection))
+            outcomes = [self._run_call(work, call) for call in calls]
+            fault_point("writer.before_commit")
+            began = time.perf_counter()
+            try:
+                connection.commit()
+            except Exception as error:
+                log.bug("commit_failed")
+                raise UnknownCommitError from error
+            self.metrics.commit.observe(time.perf_counter() - began)
+        fault_point("writer.after_commit")
+        return outcomes
+
+    def _commit_alone(self, call: Call) -> Outcome:
+        """Run one call in fresh transactions until it is not disturbed by another process's."""
+        failure: BaseException = Unavailable(dependency="database")
+        for attempt in range(ATTEMPTS_ALONE):
+            try:
+                return self._commit_together([call])[0]
+            except PoisonedError as poisoned:
+                failure = poisoned.__cause__ or poisoned
+                if not isinstance(failure, LostRace):
+                    break
+            except sa.exc.IntegrityError as error:
+                failure = error
+            except (UnknownCommitError, sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+                failure = Unavailable(dependency="database")
+                if isinstance(error, UnknownCommitError) or not is_transient(error):
+                    log.warning("database_failed", cause=type(error.__cause__ or error).__name__)
+                    break
+            time.sleep(0.002 * attempt)
+        return Outcome(failure=failure)
+
+    def _run_call(self, work: Any, call: Call) -> Outcome:
+        if call.deadline is not None and time.monotonic() > call.deadline:
+            return Outcome(failure=DeadlineExceeded())
+        self._has_written = False
+        began = time.perf_counter()
+        try:
+            return Outcome(run_once(work, call))
+        except sa.exc.DBAPIError:
+            raise
+        except Exception as failure:
+            if self._has_written:
+                raise PoisonedError from failure
+            return Outcome(failure=failure)
+        finally:
+            self.metrics.called(call.use_case, time.perf_counter() - began)
+
+    def _now(self, connection: Connection) -> datetime:
+        """Read the time once a group; several processes on one PostgreSQL share its clock."""
+        if self._database.is_sqlite or not isinstance(self._clock, SystemClock):
+            return self._clock.now()
+        now: datetime = connection.execute(sa.text("SELECT clock_timestamp()")).scalar_one()
+        return now
+
+    def _notice_write(self, _connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if not statement.startswith(("SELECT", "BEGIN", "PRAGMA")):
+            self._has_written = True
+
+
+def run_once(work: Any, call: Call) -> Any:
+    """Run a call's use case, unless its message or its key says that it has run already."""
+    if call.message_id is not None and not Inbox(work.connection).is_new(call.message_id, now=work.now):
+        return None
+    replies = Replies(work.connection)
+    if call.once is not None and (stored := replies.find(call.once)) is not None:
+        return Replayed(stored)
+    result = call.use_case(work, **call.data)
+    answer = result if call.answer is None else call.answer(result)
+    if call.once is not None:
+        replies.keep(call.once, answer, now=work.now)
+    return answer
+
+
+def answer_all(group: Sequence[Call], outcomes: Sequence[Outcome]) -> None:
+    """Wake every waiting caller, with one wake-up an event loop."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Outcome]]] = {}
+    for call, outcome in zip(group, outcomes, strict=True):
+        by_loop.setdefault(call.loop, []).append((call.future, outcome))
+    for loop, settled in by_loop.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(settle, settled)
+
+
+def settle(settled: Sequence[tuple[asyncio.Future[Any], Outcome]]) -> None:
+    """Hand outcomes to the callers that are still there."""
+    for future, outcome in settled:
+        if future.done():
+            continue
+        if outcome.failure is None:
+            future.set_result(outcome.value)
+        elif isinstance(outcome.failure, Failure):
+            # A fresh traceback for each: one failure may be the answer of a whole group.
+            future.set_exception(outcome.failure.with_traceback(None))
+        else:
+            future.set_exception(outcome.failure)
+
+
+def is_transient(error: sa.exc.DBAPIError | sa.exc.TimeoutError) -> bool:
+    """Tell whether another transaction was in the way: serialization, deadlock, lock time-out, a lost connection."""
+    if isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated:
+        return True
+    return getattr(getattr(error, "orig", None), "sqlstate", None) in {"40001", "40P01", "55P03"}
