@@ -34,6 +34,17 @@ POSTGRES_OPTIONS = (
     "-c timezone=UTC -c lock_timeout=2s -c statement_timeout=5s"
     " -c idle_in_transaction_session_timeout=10s -c synchronous_commit=on"
 )
+POSTGRES_READER_OPTIONS = " -c default_transaction_read_only=on -c default_transaction_isolation=repeatable\\ read"
+POSTGRES_LIMITS = {
+    "connect_timeout": 5,
+    # A server that vanished without a word must not hold the writer for the system's quarter of an hour.
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
+UNAVAILABLE = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
+"""What a database raises that cannot work at the moment."""
 
 
 class Instant(sa.TypeDecorator[datetime]):
@@ -77,6 +88,7 @@ class Database:
         self.writer.dispose()
         if self._lock is not None:
             os.close(self._lock)
+            self._lock = None
 
     def _open(self, *, pool_size: int, begin: str, is_read_only: bool = False) -> Engine:
         pool = {"poolclass": sa.QueuePool, "pool_size": pool_size, "max_overflow": 0, "pool_timeout": 5}
@@ -84,9 +96,17 @@ class Database:
             engine = sa.create_engine(self.url, module=sqlite_driver, **pool)
             prepare_sqlite(engine, begin=begin, is_read_only=is_read_only)
         else:
-            arguments: dict[str, Any] = {"options": POSTGRES_OPTIONS, "connect_timeout": 5}
-            engine = sa.create_engine(self.url, connect_args=arguments, **pool)
+            options = POSTGRES_OPTIONS + (POSTGRES_READER_OPTIONS if is_read_only else "")
+            arguments = {"options": options, **POSTGRES_LIMITS}
+            # A ping each time replaces a connection that died while idle, so that a restart fails nobody.
+            engine = sa.create_engine(self.url, connect_args=arguments, pool_pre_ping=True, **pool)
+        sa.event.listen(engine, "reset", end_transaction)
         return engine
+
+
+def end_transaction(connection: Any, _record: object, _state: object) -> None:
+    """Roll back whatever is open: SQLAlchemy takes a failed commit for an end, SQLite keeps the transaction."""
+    connection.rollback()
 
 
 def prepare_sqlite(engine: Engine, *, begin: str, is_read_only: bool) -> None:
@@ -138,6 +158,6 @@ def answering_unavailable() -> Iterator[None]:
     """Turn a database that cannot work at the moment into an answer that says so."""
     try:
         yield
-    except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
+    except UNAVAILABLE as error:
         log.warning("database_unavailable", cause=type(error.__cause__ or error).__name__)
         raise Unavailable(dependency="database") from error

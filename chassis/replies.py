@@ -53,7 +53,7 @@ class Once:
 
     @classmethod
     def of(cls, *, subject: str, operation: str, key: str, body: bytes) -> Self:
-        named = "\x1f".join((subject, operation, key)).encode()
+        named = f"{subject}\x1f{operation}\x1f{key}".encode()
         return cls(hashlib.sha256(named).hexdigest(), hashlib.sha256(body).hexdigest())
 
     def opening(self) -> "Once":
@@ -107,13 +107,13 @@ class Replies:
         return reply
 
     def keep(self, once: Once, answer: Any, *, now: datetime) -> None:
-        """Store what the phase asks for."""
+        """Store what the phase asks for; a reply that is stored stands."""
         columns = self.table.c
+        opened = sa.and_(columns.digest == once.digest, columns.reply.is_(None))
         if once.phase is Phase.DROP:
-            self._connection.execute(sa.delete(self.table).where(columns.digest == once.digest))
+            self._connection.execute(sa.delete(self.table).where(opened))
         elif once.phase is Phase.CLOSE:
-            closing = sa.update(self.table).where(columns.digest == once.digest)
-            self._connection.execute(closing.values(reply=packed(answer)))
+            self._connection.execute(sa.update(self.table).where(opened).values(reply=packed(answer)))
         elif not is_guard_off("once"):
             reply = None if once.phase is Phase.OPEN else packed(answer)
             row = {"digest": once.digest, "fingerprint": once.fingerprint, "reply": reply, "created_at": now}

@@ -5,6 +5,7 @@ own hands, so nothing in a transaction can wait for the network, and no answer l
 """
 
 import asyncio
+import contextlib
 import queue
 import threading
 import time
@@ -18,7 +19,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from sqlalchemy.engine import Connection
 
 from chassis.clock import Clock, SystemClock
-from chassis.database import Database
+from chassis.database import UNAVAILABLE, Database
 from chassis.errors import DeadlineExceeded, Failure, LostRace, Overloaded, Unavailable
 from chassis.faults import fault_point
 from chassis.inbox import Inbox
@@ -59,15 +60,11 @@ class Outcome:
     """A value or a failure; exactly one of them."""
 
     value: Any = None
-    failure: BaseException | None = None
+    failure: Exception | None = None
 
 
 class PoisonedError(Exception):
-    """A call failed after it had written, so the group's transaction cannot be kept."""
-
-
-class UnknownCommitError(Exception):
-    """The commit itself failed: nobody may repeat these calls but their callers, with their keys."""
+    """A call failed after it had written, or the database failed it: the group's transaction cannot be kept."""
 
 
 class Metrics:
@@ -88,8 +85,9 @@ class Metrics:
             self.longest_seconds = seconds
             self.longest.set(seconds)
         if seconds > SLOW_CALL_SECONDS:
-            self.slow.labels(use_case.__name__).inc()
-            log.warning("slow_call", use_case=use_case.__name__, seconds=round(seconds, 4))
+            name = getattr(use_case, "__name__", type(use_case).__name__)
+            self.slow.labels(name).inc()
+            log.warning("slow_call", use_case=name, seconds=round(seconds, 4))
 
 
 class Writer:
@@ -112,28 +110,38 @@ class Writer:
         self._waiting: queue.Queue[Call | None] = queue.Queue(queue_max)
         self._group_max = group_max
         self._thread: threading.Thread | None = None
+        self._door = threading.Lock()
+        self._is_open = True
         self._has_written = False
+        self._error: BaseException | None = None
         self.metrics = metrics or Metrics()
+        self.metrics.waiting.set_function(self._waiting.qsize)
         self.on_commit = on_commit
         sa.event.listen(database.writer, "before_cursor_execute", self._notice_write)
+        sa.event.listen(database.writer, "handle_error", self._notice_error)
 
     def start(self) -> None:
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Commit what is queued and end the thread."""
+        """Commit what is queued, refuse what comes later and end the thread."""
+        with self._door:
+            self._is_open = False
         if self._thread is not None:
             self._waiting.put(None)
             self._thread.join()
             self._thread = None
 
     def submit(self, call: Call) -> None:
-        """Queue a call, or refuse at once when too many wait."""
-        try:
-            self._waiting.put_nowait(call)
-        except queue.Full:
-            raise Overloaded from None
+        """Queue a call, or refuse at once when too many wait or nobody will come for it."""
+        with self._door:
+            if not self._is_open:
+                raise Unavailable(dependency="database")
+            try:
+                self._waiting.put_nowait(call)
+            except queue.Full:
+                raise Overloaded from None
 
     def _run(self) -> None:
         is_running = True
@@ -148,74 +156,73 @@ class Writer:
             self._serve([call for call in group if call is not None])
 
     def _serve(self, group: list[Call]) -> None:
-        self.metrics.waiting.set(self._waiting.qsize())
         if not group:
             return
         self.metrics.group.observe(len(group))
         try:
-            outcomes = self._commit_together(group)
-        except UnknownCommitError:
-            outcomes = [Outcome(failure=Unavailable(dependency="database"))] * len(group)
-        except (PoisonedError, sa.exc.DBAPIError, sa.exc.TimeoutError):
+            outcomes = self._commit(group)
+        except PoisonedError:
             outcomes = [self._commit_alone(call) for call in group]
-        except Exception as error:
-            log.bug("writer_failed")
-            outcomes = [Outcome(failure=error)] * len(group)
-        self.on_commit()
+        if any(outcome.failure is None for outcome in outcomes):
+            self._tell_of_commit()
         answer_all(group, outcomes)
 
+    def _commit_alone(self, call: Call) -> Outcome:
+        """Run one call in fresh transactions until it is not disturbed by another process's."""
+        failure: BaseException | None = None
+        for _ in range(ATTEMPTS_ALONE):
+            try:
+                return self._commit([call])[0]
+            except PoisonedError as poisoned:
+                failure = poisoned.__cause__
+                if not is_transient(failure):
+                    break
+        if isinstance(failure, UNAVAILABLE):
+            log.warning("database_failed", cause=type(failure.__cause__ or failure).__name__)
+            failure = Unavailable(dependency="database")
+        return Outcome(failure=tellable(failure))
+
+    def _commit(self, calls: Sequence[Call]) -> list[Outcome]:
+        """Run calls in one transaction and commit once; raise nothing but PoisonedError."""
+        try:
+            return self._commit_together(calls)
+        except PoisonedError:
+            raise
+        except UNAVAILABLE as error:
+            log.warning("database_unavailable", cause=type(error.__cause__ or error).__name__)
+        except Exception:
+            log.bug("commit_failed")
+        # If it was the commit that failed, nobody knows the outcome: the callers repeat with their keys.
+        return [Outcome(failure=Unavailable(dependency="database")) for _ in calls]
+
     def _commit_together(self, calls: Sequence[Call]) -> list[Outcome]:
-        """Run calls in one transaction; commit once."""
         with self._database.writer.connect() as connection:
             connection.begin()
             work = self._open_work(connection, self._now(connection))
             outcomes = [self._run_call(work, call) for call in calls]
             fault_point("writer.before_commit")
             began = time.perf_counter()
-            try:
-                connection.commit()
-            except Exception as error:
-                log.bug("commit_failed")
-                raise UnknownCommitError from error
+            connection.commit()
             self.metrics.commit.observe(time.perf_counter() - began)
         fault_point("writer.after_commit")
         return outcomes
 
-    def _commit_alone(self, call: Call) -> Outcome:
-        """Run one call in fresh transactions until it is not disturbed by another process's."""
-        failure: BaseException = Unavailable(dependency="database")
-        for attempt in range(ATTEMPTS_ALONE):
-            try:
-                return self._commit_together([call])[0]
-            except PoisonedError as poisoned:
-                failure = poisoned.__cause__ or poisoned
-                if not isinstance(failure, LostRace):
-                    break
-            except sa.exc.IntegrityError as error:
-                failure = error
-            except (UnknownCommitError, sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
-                failure = Unavailable(dependency="database")
-                if isinstance(error, UnknownCommitError) or not is_transient(error):
-                    log.warning("database_failed", cause=type(error.__cause__ or error).__name__)
-                    break
-            time.sleep(0.002 * attempt)
-        return Outcome(failure=failure)
-
     def _run_call(self, work: Any, call: Call) -> Outcome:
         if call.deadline is not None and time.monotonic() > call.deadline:
             return Outcome(failure=DeadlineExceeded())
-        self._has_written = False
+        self._has_written, self._error = False, None
         began = time.perf_counter()
         try:
-            return Outcome(run_once(work, call))
-        except sa.exc.DBAPIError:
-            raise
-        except Exception as failure:
-            if self._has_written:
-                raise PoisonedError from failure
-            return Outcome(failure=failure)
-        finally:
-            self.metrics.called(call.use_case, time.perf_counter() - began)
+            outcome = Outcome(run_once(work, call))
+        except BaseException as failure:  # a thread that ended would leave every caller waiting
+            outcome = Outcome(failure=tellable(failure))
+        self.metrics.called(call.use_case, time.perf_counter() - began)
+        if isinstance(self._error, sa.exc.DBAPIError) and self._error.connection_invalidated:
+            raise self._error
+        # A swallowed error of the database counts as well: PostgreSQL would silently turn the commit into a rollback.
+        if self._error is not None or (self._has_written and outcome.failure is not None):
+            raise PoisonedError from outcome.failure or self._error
+        return outcome
 
     def _now(self, connection: Connection) -> datetime:
         """Read the time once a group; several processes on one PostgreSQL share its clock."""
@@ -227,6 +234,15 @@ class Writer:
     def _notice_write(self, _connection: object, _cursor: object, statement: str, *_rest: object) -> None:
         if not statement.startswith(("SELECT", "BEGIN", "PRAGMA")):
             self._has_written = True
+
+    def _notice_error(self, context: sa.engine.ExceptionContext) -> None:
+        self._error = context.sqlalchemy_exception or context.original_exception
+
+    def _tell_of_commit(self) -> None:
+        try:
+            self.on_commit()
+        except Exception:
+            log.bug("on_commit_failed")
 
 
 def run_once(work: Any, call: Call) -> Any:
@@ -249,7 +265,7 @@ def answer_all(group: Sequence[Call], outcomes: Sequence[Outcome]) -> None:
     for call, outcome in zip(group, outcomes, strict=True):
         by_loop.setdefault(call.loop, []).append((call.future, outcome))
     for loop, settled in by_loop.items():
-        if not loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # a closed loop: its callers are gone
             loop.call_soon_threadsafe(settle, settled)
 
 
@@ -261,14 +277,22 @@ def settle(settled: Sequence[tuple[asyncio.Future[Any], Outcome]]) -> None:
         if outcome.failure is None:
             future.set_result(outcome.value)
         elif isinstance(outcome.failure, Failure):
-            # A fresh traceback for each: one failure may be the answer of a whole group.
+            # A refusal is an answer: the frames it came from need not live as long as it does.
             future.set_exception(outcome.failure.with_traceback(None))
         else:
             future.set_exception(outcome.failure)
 
 
-def is_transient(error: sa.exc.DBAPIError | sa.exc.TimeoutError) -> bool:
-    """Tell whether another transaction was in the way: serialization, deadlock, lock time-out, a lost connection."""
-    if isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated:
+def tellable(failure: BaseException | None) -> Exception:
+    """Wrap what a future does not take or what would end the caller's event loop."""
+    if isinstance(failure, Exception) and not isinstance(failure, StopIteration):
+        return failure
+    return RuntimeError(f"The call raised {failure!r}.")
+
+
+def is_transient(failure: BaseException | None) -> bool:
+    """Tell whether another process was in the way, so that the call may fare otherwise when it is run again."""
+    if isinstance(failure, LostRace | sa.exc.IntegrityError):
         return True
-    return getattr(getattr(error, "orig", None), "sqlstate", None) in {"40001", "40P01", "55P03"}
+    # Serialization failure and deadlock. A lock time-out is none: the wait has been long enough.
+    return getattr(getattr(failure, "orig", None), "sqlstate", None) in {"40001", "40P01"}

@@ -1,0 +1,71 @@
+# What people and CI do here. `make` alone lists it.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev demo up test check prove-quick format proto openapi lock
+
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+BIN := .venv/bin
+PIP := $(BIN)/pip -qq --disable-pip-version-check
+COMPILE := build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --annotation-style line --custom-compile-command "make lock" $(ARGS) pyproject.toml -
+
+# buf and protoc look for their plugins here.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+help: ## List what can be done.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: .venv/.run ## Install what running needs into .venv; does nothing when nothing changed.
+
+setup-dev: .venv/.dev ## Install what testing needs, too.
+
+.venv/.run: requirements/run.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed." >&2; exit 1; }
+	@echo "Installing what running needs into .venv ..."
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
+	@$(PIP) install --require-hashes -r requirements/run.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.dev: requirements/dev.lock .venv/.run
+	@echo "Installing what testing needs into .venv ..."
+	@$(PIP) install --require-hashes -r requirements/dev.lock
+	@touch $@
+
+demo: setup ## Start everything and take a rider through it (ARGS=--exit ends afterwards).
+	@$(BIN)/headway demo $(ARGS)
+
+up: setup ## Start everything and stay until Ctrl-C.
+	@$(BIN)/headway up $(ARGS)
+
+test: setup-dev ## Run the tests but for the fault runs (ARGS go to pytest).
+	@$(BIN)/pytest --ignore=tests/faults $(ARGS)
+
+check: setup-dev ## Check format, lint, types and, with tests/architecture, imports, names, sizes, contracts, locks.
+	@$(BIN)/ruff format --check
+	@$(BIN)/ruff check
+	@$(BIN)/mypy
+	@$(BIN)/pytest --quiet tests/architecture
+
+prove-quick: setup-dev ## Break things on purpose, as much as CI has time for.
+	@if [ -d tests/faults ]; then $(BIN)/pytest tests/faults -m "not release"; \
+	else echo "!!! prove-quick: the fault runs come later, NOTHING WAS PROVED !!!" >&2; fi
+
+format: setup-dev ## Put the code into its form and mend what ruff can mend.
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+proto: setup-dev ## Generate proto/gen from the contracts.
+	@rm -rf proto/gen
+	@$(BIN)/python proto/generate.py
+
+openapi: setup-dev ## Write gateway/openapi.json from the routes.
+	@$(BIN)/python -m gateway.openapi
+
+lock: ## Pin what pyproject.toml asks for (ARGS=--upgrade takes the newest).
+	@$(PYTHON) -m venv build/lock
+	@build/lock/bin/pip install -qq --disable-pip-version-check uv
+	@echo hatchling | $(COMPILE) --extra dev --output-file requirements/dev.lock
+	@echo hatchling | $(COMPILE) --constraint requirements/dev.lock --output-file requirements/run.lock
+	@rm -rf build/lock

@@ -1,0 +1,1 @@
+"""Timetable, vehicles and layouts, seats, bookings and payments."""

@@ -1,0 +1,197 @@
+"""A booking: seats for passengers on legs, under one reference, and what may become of it."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from booking_svc.domain.departure import Leg
+from booking_svc.domain.errors import HoldExpired, IllegalState, StaleVersion
+
+
+class BookingState(StrEnum):
+    HELD = "held"
+    CONFIRMED = "confirmed"
+    CANCELLED = "cancelled"
+    RELEASED = "released"
+    EXPIRED = "expired"
+    COMPLETED = "completed"
+
+
+class ItemState(StrEnum):
+    HELD = "held"
+    CONFIRMED = "confirmed"
+    CANCELLED = "cancelled"
+    RELEASED = "released"
+    EXPIRED = "expired"
+
+
+class Boarding(StrEnum):
+    EXPECTED = "expected"
+    BOARDED = "boarded"
+    NO_SHOW = "no_show"
+
+
+class PaymentState(StrEnum):
+    NONE = "none"
+    PROCESSING = "processing"
+    ACTION_REQUIRED = "action_required"
+    CAPTURED = "captured"
+    DECLINED = "declined"
+    REFUNDED = "refunded"
+    UNKNOWN = "unknown"
+
+
+UNDER_WAY = frozenset({PaymentState.PROCESSING, PaymentState.ACTION_REQUIRED, PaymentState.UNKNOWN})
+"""While money may be moving, nothing expires and nothing is released."""
+LIVE = frozenset({ItemState.HELD, ItemState.CONFIRMED})
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """How to reach the rider."""
+
+    email: str
+    phone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One passenger on one leg; a ticket comes with the confirmation."""
+
+    id: str
+    leg_index: int
+    departure_id: str
+    origin_sequence: int
+    destination_sequence: int
+    passenger_name: str
+    category: str
+    seat_id: str
+    seat_index: int
+    state: ItemState
+    boarding: Boarding
+    price_minor: int
+    ticket_id: str = ""
+    ticket_code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """Seats for some passengers on one or more legs of one operator."""
+
+    id: str
+    reference: str
+    rider_id: str
+    operator_id: str
+    state: BookingState
+    hold_expires_at: datetime | None
+    legs: tuple[Leg, ...]
+    items: tuple[Item, ...]
+    currency: str
+    payment_state: PaymentState
+    action_url: str
+    contact: Contact
+    created_at: datetime
+    version: int
+
+    @property
+    def total_minor(self) -> int:
+        return sum(item.price_minor for item in self.items)
+
+    @property
+    def live_items(self) -> tuple[Item, ...]:
+        return tuple(item for item in self.items if item.state in LIVE)
+
+    @property
+    def departure_ids(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(leg.departure_id for leg in self.legs))
+
+    def state_at(self, now: datetime) -> BookingState:
+        """Return the state as riders see it: a hold whose time is up is expired before anybody has tidied it."""
+        is_over = self.state is BookingState.HELD and self.hold_expires_at is not None and self.hold_expires_at <= now
+        return BookingState.EXPIRED if is_over and self.payment_state not in UNDER_WAY else self.state
+
+    def available_actions(self, now: datetime) -> list[str]:
+        """Name the operations that would be accepted now."""
+        state = self.state_at(now)
+        if self.payment_state in UNDER_WAY:
+            return []
+        if state is BookingState.HELD:
+            return ["confirm_booking", "release_booking"]
+        if state is BookingState.CONFIRMED and any(leg.origin.scheduled_at > now for leg in self.legs):
+            return ["quote_cancellation", "cancel_booking"]
+        return []
+
+    def expect_version(self, seen_version: int) -> None:
+        """Refuse to act on a booking that the caller has seen otherwise; 0 is no expectation."""
+        if seen_version and seen_version != self.version:
+            raise StaleVersion(version=self.version)
+
+    def begin_payment(self, *, now: datetime) -> "Booking":
+        """Mark that money may be moving from now on; the hold stands until that is known."""
+        self._must_be_held(now)
+        return self._next(payment_state=PaymentState.PROCESSING, action_url="")
+
+    def await_action(self, action_url: str) -> "Booking":
+        """Note that the rider must do something at the provider."""
+        return self._next(payment_state=PaymentState.ACTION_REQUIRED, action_url=action_url)
+
+    def lose_sight_of_payment(self) -> "Booking":
+        """Note that nobody can tell at the moment whether money has moved."""
+        return self._next(payment_state=PaymentState.UNKNOWN)
+
+    def decline(self) -> "Booking":
+        """Note that no money has moved; the hold runs on."""
+        return self._next(payment_state=PaymentState.DECLINED, action_url="")
+
+    def confirm(self, items: tuple[Item, ...]) -> "Booking":
+        """Turn a paid hold into a booking; the items come with their tickets."""
+        return self._next(
+            state=BookingState.CONFIRMED,
+            payment_state=PaymentState.CAPTURED,
+            action_url="",
+            hold_expires_at=None,
+            items=tuple(replace(item, state=ItemState.CONFIRMED) for item in items),
+        )
+
+    def release(self, *, now: datetime) -> "Booking":
+        """Give the seats back at the rider's wish."""
+        self._must_be_held(now)
+        return self._end(BookingState.RELEASED, ItemState.RELEASED)
+
+    def expire(self) -> "Booking":
+        """Give the seats back because the time is up."""
+        return self._end(BookingState.EXPIRED, ItemState.EXPIRED)
+
+    def cancel(self, item_ids: Collection[str], *, is_refunded: bool) -> "Booking":
+        """Cancel confirmed items; a booking without any left is cancelled itself."""
+        if self.state is not BookingState.CONFIRMED:
+            raise IllegalState(state=self.state, available_actions=[])
+        items = tuple(
+            replace(item, state=ItemState.CANCELLED) if item.id in item_ids else item for item in self.items
+        )
+        is_over = all(item.state is ItemState.CANCELLED for item in items)
+        return self._next(
+            items=items,
+            state=BookingState.CANCELLED if is_over else self.state,
+            payment_state=PaymentState.PROCESSING if is_refunded else self.payment_state,
+        )
+
+    def refunded(self) -> "Booking":
+        """Note that the money is back; what was only partly refunded stays captured."""
+        is_over = self.state is BookingState.CANCELLED
+        return self._next(payment_state=PaymentState.REFUNDED if is_over else PaymentState.CAPTURED)
+
+    def _must_be_held(self, now: datetime) -> None:
+        state = self.state_at(now)
+        if state is BookingState.EXPIRED:
+            raise HoldExpired(state=state, available_actions=[])
+        if state is not BookingState.HELD or self.payment_state in UNDER_WAY:
+            raise IllegalState(state=state, available_actions=self.available_actions(now))
+
+    def _end(self, state: BookingState, item_state: ItemState) -> "Booking":
+        items = tuple(replace(item, state=item_state) for item in self.items)
+        return self._next(state=state, items=items, hold_expires_at=None)
+
+    def _next(self, **changes: object) -> "Booking":
+        return replace(self, version=self.version + 1, **changes)  # type: ignore[arg-type]

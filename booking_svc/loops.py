@@ -1,0 +1,49 @@
+"""What the service does without being asked."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+
+from booking_svc.flows.confirm_booking import Payments
+from booking_svc.flows.pay_refunds import pay_refunds
+from booking_svc.flows.payment_provider import PaymentProvider
+from booking_svc.store.work import Work
+from booking_svc.use_cases.expire_holds import HOLDS_A_STEP, expire_holds
+from booking_svc.use_cases.tidy import ROWS_A_STEP, tidy
+from chassis.lifecycle import Loop, every
+from chassis.store import Store
+
+EXPIRE_SECONDS = 1.0
+RESOLVE_SECONDS = 5.0
+REFUND_SECONDS = 5.0
+TIDY_SECONDS = 600.0
+
+
+def loops(
+    store: Store[Work], payments: Payments, provider: PaymentProvider, refund_now: asyncio.Event
+) -> Sequence[Loop]:
+    """List the loops; each goes on after a failure."""
+    return (
+        partial(every, EXPIRE_SECONDS, partial(in_steps, lambda: store.write(expire_holds), HOLDS_A_STEP)),
+        partial(every, RESOLVE_SECONDS, payments.resolve_open_charges),
+        partial(pay_refunds_soon, store, provider, refund_now),
+        partial(every, TIDY_SECONDS, partial(in_steps, lambda: store.write(tidy), ROWS_A_STEP)),
+    )
+
+
+async def in_steps(step: Callable[[], Awaitable[int]], full: int) -> None:
+    """Repeat a step that does a bounded piece of work until it finds less than a full one."""
+    while await step() >= full:
+        pass
+
+
+async def pay_refunds_soon(store: Store[Work], provider: PaymentProvider, now: asyncio.Event) -> None:
+    """Pay refunds out as soon as there is one, and try again those that failed."""
+    while True:
+        await pay_refunds(store, provider)
+        try:
+            async with asyncio.timeout(REFUND_SECONDS):
+                await now.wait()
+        except TimeoutError:
+            pass
+        now.clear()

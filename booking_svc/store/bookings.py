@@ -1,0 +1,214 @@
+"""Rows of bookings and their items."""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from booking_svc.domain.booking import (
+    UNDER_WAY,
+    Boarding,
+    Booking,
+    BookingState,
+    Contact,
+    Item,
+    ItemState,
+    PaymentState,
+)
+from booking_svc.domain.errors import StaleVersion
+from booking_svc.store.departures import Departures
+from booking_svc.store.tables import BookingRow, ItemRow
+from chassis.access import ANY_OPERATOR, Caller
+from chassis.database import table_of
+from chassis.errors import NotFound
+from chassis.faults import is_guard_off
+
+BOOKINGS, ITEMS = table_of(BookingRow), table_of(ItemRow)
+
+
+class Bookings:
+    """The bookings of one open transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, booking: Booking) -> None:
+        self._connection.execute(sa.insert(BOOKINGS), write_booking(booking))
+        rows = [write_item(booking, place, item) for place, item in enumerate(booking.items)]
+        self._connection.execute(sa.insert(ITEMS), rows)
+
+    def save(self, booking: Booking) -> None:
+        """Replace the version before this one."""
+        unchanged = sa.and_(BOOKINGS.c.id == booking.id, BOOKINGS.c.version == booking.version - 1)
+        if not self._connection.execute(sa.update(BOOKINGS).where(unchanged).values(write_booking(booking))).rowcount:
+            raise StaleVersion
+        for place, item in enumerate(booking.items):
+            key = sa.and_(ITEMS.c.booking_id == booking.id, ITEMS.c.position == place)
+            self._connection.execute(sa.update(ITEMS).where(key).values(write_item(booking, place, item)))
+
+    def get(self, booking_id: str, *, caller: Caller) -> Booking:
+        """Read a booking that the caller may see; another's is as absent as none."""
+        return self._one(sa.and_(BOOKINGS.c.id == booking_id, visible_to(caller)))
+
+    def get_for_system(self, booking_id: str) -> Booking:
+        """Read a booking for work that no caller asked for."""
+        return self._one(BOOKINGS.c.id == booking_id)
+
+    def look_up(self, *, reference: str, email: str) -> Booking:
+        """Find a booking by what is printed on the ticket."""
+        columns = BOOKINGS.c
+        return self._one(
+            sa.and_(columns.reference == reference.upper(), columns.contact_email == email.strip().lower())
+        )
+
+    def list(self, *, caller: Caller, departure_id: str, before: str, limit: int) -> list[Booking]:
+        """Read the caller's bookings, or as staff those on a departure, newest first."""
+        query = sa.select(BOOKINGS).where(visible_to(caller))
+        if departure_id:
+            on_board = sa.select(ITEMS.c.booking_id).where(ITEMS.c.departure_id == departure_id)
+            query = query.where(BOOKINGS.c.id.in_(on_board))
+        else:
+            query = query.where(BOOKINGS.c.rider_id == caller.subject)
+        if before:
+            query = query.where(BOOKINGS.c.id < before)
+        return self._read(query.order_by(BOOKINGS.c.id.desc()).limit(limit))
+
+    def on_departures(self, departure_ids: Sequence[str]) -> list[str]:
+        """List bookings that have seats on departures."""
+        live = ITEMS.c.state.in_([ItemState.HELD, ItemState.CONFIRMED])
+        query = sa.select(ITEMS.c.booking_id).where(ITEMS.c.departure_id.in_(departure_ids), live).distinct()
+        return [row[0] for row in self._connection.execute(query.order_by(ITEMS.c.booking_id))]
+
+    def expired(self, *, now: datetime, departure_ids: Iterable[str] = (), limit: int) -> list[Booking]:
+        """Read holds whose time is up: everywhere, or on some departures."""
+        query = sa.select(BOOKINGS).where(BOOKINGS.c.expires_at <= now)
+        if wanted := list(departure_ids):
+            over = sa.select(ITEMS.c.booking_id).where(ITEMS.c.departure_id.in_(wanted), ITEMS.c.expires_at <= now)
+            ids = [row[0] for row in self._connection.execute(over.distinct().limit(limit))]
+            if not ids:
+                return []
+            query = sa.select(BOOKINGS).where(BOOKINGS.c.id.in_(ids))
+        return self._read(query.limit(limit))
+
+    def count_live_holds(self, rider_id: str, *, now: datetime) -> int:
+        columns = BOOKINGS.c
+        live = sa.and_(columns.rider_id == rider_id, columns.state == BookingState.HELD)
+        unexpired = sa.or_(columns.expires_at > now, columns.expires_at.is_(None))
+        return int(self._connection.execute(sa.select(sa.func.count()).where(live, unexpired)).scalar_one())
+
+    def is_reference_free(self, reference: str) -> bool:
+        known = sa.select(BOOKINGS.c.id).where(BOOKINGS.c.reference == reference)
+        return self._connection.execute(known).first() is None
+
+    def _one(self, condition: sa.ColumnElement[bool]) -> Booking:
+        found = self._read(sa.select(BOOKINGS).where(condition))
+        if not found:
+            raise NotFound
+        return found[0]
+
+    def _read(self, query: sa.Select[Any]) -> list[Booking]:
+        rows: list[Any] = list(self._connection.execute(query))
+        if not rows:
+            return []
+        items: dict[str, list[Item]] = {row.id: [] for row in rows}
+        mine = sa.select(ITEMS).where(ITEMS.c.booking_id.in_(items)).order_by(ITEMS.c.booking_id, ITEMS.c.position)
+        for row in self._connection.execute(mine):
+            values: Any = row
+            items[values.booking_id].append(read_item(values))
+        legs = {row.id: json.loads(row.legs) for row in rows}
+        ids = {leg[0] for of_booking in legs.values() for leg in of_booking}
+        departures = Departures(self._connection).get_many(sorted(ids))
+        return [
+            read_booking(row, items[row.id], [departures[leg[0]].leg(leg[1], leg[2]) for leg in legs[row.id]])
+            for row in rows
+        ]
+
+
+def visible_to(caller: Caller) -> sa.ColumnElement[bool]:
+    """Say which bookings a caller may see: their own, and as staff those of the operator they work for."""
+    if is_guard_off("owner_predicate"):
+        return sa.true()
+    mine = sa.and_(BOOKINGS.c.rider_id == caller.subject, sa.literal(bool(caller.subject)))
+    if not caller.has("bookings:all"):
+        return mine
+    if caller.operator_id == ANY_OPERATOR:
+        return sa.true()
+    return sa.or_(mine, sa.and_(BOOKINGS.c.operator_id == caller.operator_id, sa.literal(bool(caller.operator_id))))
+
+
+def seats_expire_at(booking: Booking) -> datetime | None:
+    """Say when the seats come free by themselves: never while money may be moving."""
+    is_waiting = booking.state is BookingState.HELD and booking.payment_state not in UNDER_WAY
+    return booking.hold_expires_at if is_waiting else None
+
+
+def write_booking(booking: Booking) -> dict[str, object]:
+    """Turn a booking into a row's values."""
+    legs = [[leg.departure_id, leg.origin.sequence, leg.destination.sequence] for leg in booking.legs]
+    return {
+        "id": booking.id,
+        "reference": booking.reference,
+        "rider_id": booking.rider_id,
+        "operator_id": booking.operator_id,
+        "state": booking.state,
+        "hold_expires_at": booking.hold_expires_at,
+        "expires_at": seats_expire_at(booking),
+        "legs": json.dumps(legs),
+        "currency": booking.currency,
+        "payment_state": booking.payment_state,
+        "action_url": booking.action_url,
+        "contact_email": booking.contact.email,
+        "contact_phone": booking.contact.phone,
+        "created_at": booking.created_at,
+        "version": booking.version,
+    }
+
+
+def write_item(booking: Booking, place: int, item: Item) -> dict[str, object]:
+    """Turn an item into a row's values."""
+    names = ItemRow.model_fields.keys() - {"booking_id", "position", "expires_at"}
+    own = {name: getattr(item, name) for name in names}
+    return {**own, "booking_id": booking.id, "position": place, "expires_at": seats_expire_at(booking)}
+
+
+def read_booking(row: Any, items: Sequence[Item], legs: Sequence[Any]) -> Booking:
+    """Turn a row into a booking."""
+    return Booking(
+        row.id,
+        row.reference,
+        row.rider_id,
+        row.operator_id,
+        BookingState(row.state),
+        row.hold_expires_at,
+        tuple(legs),
+        tuple(items),
+        row.currency,
+        PaymentState(row.payment_state),
+        row.action_url,
+        Contact(row.contact_email, row.contact_phone),
+        row.created_at,
+        row.version,
+    )
+
+
+def read_item(row: Any) -> Item:
+    """Turn a row into an item."""
+    return Item(
+        row.id,
+        row.leg_index,
+        row.departure_id,
+        row.origin_sequence,
+        row.destination_sequence,
+        row.passenger_name,
+        row.category,
+        row.seat_id,
+        row.seat_index,
+        ItemState(row.state),
+        Boarding(row.boarding),
+        row.price_minor,
+        row.ticket_id,
+        row.ticket_code,
+    )

@@ -1,0 +1,211 @@
+"""Rows of stops, routes, patterns and departures."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from booking_svc.domain.departure import (
+    AssignedVehicle,
+    Departure,
+    DepartureState,
+    Mode,
+    Pattern,
+    PatternCall,
+    Route,
+    Stop,
+)
+from booking_svc.domain.errors import DepartureExists, StaleVersion
+from booking_svc.store.tables import DepartureRow, PatternRow, PatternStopRow, RouteRow, StopRow
+from chassis.database import table_of
+from chassis.errors import NotFound
+from chassis.ids import stable_id
+
+STOPS, ROUTES, PATTERNS = table_of(StopRow), table_of(RouteRow), table_of(PatternRow)
+PATTERN_STOPS, DEPARTURES = table_of(PatternStopRow), table_of(DepartureRow)
+PATTERNS_REMEMBERED = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which departures to list; empty fields do not filter."""
+
+    operator_id: str = ""
+    route_id: str = ""
+    stop_id: str = ""
+    service_date: str = ""
+    departure_ids: tuple[str, ...] = ()
+    starts_from: datetime | None = None
+    starts_before: datetime | None = None
+
+
+class Departures:
+    """The timetable of one open transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def save_stop(self, stop: Stop, *, operator_id: str) -> None:
+        """Insert a stop or bring it up to date."""
+        self._upsert(STOPS, {**asdict(stop), "operator_id": operator_id})
+
+    def get_stops(self, stop_ids: Sequence[str]) -> dict[str, Stop]:
+        """Read those of some stops that exist."""
+        rows: Any = self._connection.execute(sa.select(STOPS).where(STOPS.c.id.in_(stop_ids)))
+        return {
+            row.id: Stop(
+                row.id, row.feed_stop_id, row.name, row.timezone, row.latitude, row.longitude, row.zone_id
+            )
+            for row in rows
+        }  # fmt: skip
+
+    def save_route(self, route: Route, *, operator_id: str) -> None:
+        """Insert a route or bring it up to date."""
+        self._upsert(ROUTES, {**asdict(route), "operator_id": operator_id})
+
+    def save_pattern(self, calls: tuple[PatternCall, ...]) -> Pattern:
+        """Store calls once, however many departures share them."""
+        content = write_calls(calls)
+        pattern = Pattern(stable_id("pat", content), calls)
+        known = sa.select(PATTERNS.c.id).where(PATTERNS.c.id == pattern.id)
+        if self._connection.execute(known).first() is None:
+            self._connection.execute(sa.insert(PATTERNS), {"id": pattern.id, "calls": content})
+            stops = [{"stop_id": stop, "pattern_id": pattern.id} for stop in {call.stop.id for call in calls}]
+            self._connection.execute(sa.insert(PATTERN_STOPS), stops)
+        return pattern
+
+    def add(self, departure: Departure) -> None:
+        """Insert a departure; a trip of a feed runs once on a service date at one time."""
+        columns = DEPARTURES.c
+        if departure.feed_trip_id:
+            same = sa.select(columns.id).where(
+                columns.operator_id == departure.operator_id,
+                columns.feed_trip_id == departure.feed_trip_id,
+                columns.service_date == departure.service_date.isoformat(),
+                columns.starts_at == departure.starts_at,
+            )
+            if (known := self._connection.execute(same).scalar()) is not None:
+                raise DepartureExists(departure_id=known)
+        self._connection.execute(sa.insert(DEPARTURES), write_departure(departure))
+
+    def save(self, departure: Departure) -> None:
+        """Replace the version before this one."""
+        columns = DEPARTURES.c
+        unchanged = sa.and_(columns.id == departure.id, columns.version == departure.version - 1)
+        values = write_departure(departure)
+        if not self._connection.execute(sa.update(DEPARTURES).where(unchanged).values(values)).rowcount:
+            raise StaleVersion
+
+    def get(self, departure_id: str) -> Departure:
+        """Read one departure."""
+        return self.get_many([departure_id])[departure_id]
+
+    def get_many(self, departure_ids: Sequence[str]) -> dict[str, Departure]:
+        """Read departures that must all exist."""
+        rows = self._connection.execute(select_departures().where(DEPARTURES.c.id.in_(departure_ids)))
+        found = {departure.id: departure for departure in map(read_departure, rows)}
+        if missing := [departure_id for departure_id in departure_ids if departure_id not in found]:
+            raise NotFound(departure_id=missing[0])
+        return found
+
+    def list(self, wanted: Filter, *, after: tuple[datetime, str] | None, limit: int) -> Iterator[Departure]:
+        """Read departures in order of start and id, from after a place in that order."""
+        columns = DEPARTURES.c
+        query = select_departures().where(*conditions(wanted)).order_by(columns.starts_at, columns.id).limit(limit)
+        if after is not None:
+            starts_at, departure_id = after
+            later = sa.and_(columns.starts_at == starts_at, columns.id > departure_id)
+            query = query.where(sa.or_(columns.starts_at > starts_at, later))
+        return map(read_departure, self._connection.execute(query))
+
+    def _upsert(self, table: sa.Table, values: dict[str, object]) -> None:
+        changed = self._connection.execute(sa.update(table).where(table.c.id == values["id"]).values(values))
+        if not changed.rowcount:
+            self._connection.execute(sa.insert(table), values)
+
+
+def conditions(wanted: Filter) -> list[sa.ColumnElement[bool]]:
+    """Turn a filter into conditions."""
+    columns = DEPARTURES.c
+    found: list[sa.ColumnElement[bool]] = []
+    for name in ("operator_id", "route_id", "service_date"):
+        if value := getattr(wanted, name):
+            found.append(columns[name] == value)
+    if wanted.stop_id:
+        calling = sa.select(PATTERN_STOPS.c.pattern_id).where(PATTERN_STOPS.c.stop_id == wanted.stop_id)
+        found.append(columns.pattern_id.in_(calling))
+    if wanted.departure_ids:
+        found.append(columns.id.in_(wanted.departure_ids))
+    if wanted.starts_from is not None:
+        found.append(columns.starts_at >= wanted.starts_from)
+    if wanted.starts_before is not None:
+        found.append(columns.starts_at < wanted.starts_before)
+    return found
+
+
+def select_departures() -> sa.Select[Any]:
+    """Join departures with their route and pattern."""
+    route = [ROUTES.c[name].label(f"route_{name}") for name in ("feed_route_id", "short_name", "long_name", "mode")]
+    joined = DEPARTURES.join(ROUTES, ROUTES.c.id == DEPARTURES.c.route_id).join(
+        PATTERNS, PATTERNS.c.id == DEPARTURES.c.pattern_id
+    )
+    return sa.select(DEPARTURES, *route, PATTERNS.c.calls).select_from(joined)
+
+
+def read_departure(row: Any) -> Departure:
+    """Turn a joined row into a departure."""
+    route = Route(row.route_id, row.route_feed_route_id, row.route_short_name, row.route_long_name, Mode(row.route_mode))
+    return Departure(
+        row.id,
+        row.operator_id,
+        row.feed_trip_id,
+        route,
+        row.headsign,
+        date.fromisoformat(row.service_date),
+        row.day_start_at,
+        read_pattern(row.pattern_id, row.calls),
+        DepartureState(row.state),
+        AssignedVehicle(row.vehicle_id, row.vehicle_label) if row.vehicle_id else None,
+        row.layout_id,
+        row.capacity,
+        row.version,
+    )
+
+
+def write_departure(departure: Departure) -> dict[str, object]:
+    """Turn a departure into a row's values."""
+    return {
+        "id": departure.id,
+        "operator_id": departure.operator_id,
+        "feed_trip_id": departure.feed_trip_id,
+        "route_id": departure.route.id,
+        "headsign": departure.headsign,
+        "service_date": departure.service_date.isoformat(),
+        "day_start_at": departure.day_start_at,
+        "starts_at": departure.starts_at,
+        "pattern_id": departure.pattern.id,
+        "state": departure.state,
+        "vehicle_id": departure.vehicle.id if departure.vehicle else "",
+        "vehicle_label": departure.vehicle.label if departure.vehicle else "",
+        "layout_id": departure.layout_id,
+        "capacity": departure.capacity,
+        "version": departure.version,
+    }
+
+
+def write_calls(calls: tuple[PatternCall, ...]) -> str:
+    """Write calls so that equal ones are equal text."""
+    return json.dumps([asdict(call) for call in calls], sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+@lru_cache(maxsize=PATTERNS_REMEMBERED)
+def read_pattern(pattern_id: str, calls: str) -> Pattern:
+    """Read a pattern; it may be remembered because the id is the content's digest."""
+    return Pattern(
+        pattern_id, tuple(PatternCall(**{**call, "stop": Stop(**call["stop"])}) for call in json.loads(calls))
+    )

@@ -1,0 +1,71 @@
+"""Rows of what happened to bookings."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from booking_svc.domain.booking import Booking
+from booking_svc.store.tables import HistoryRow
+from chassis.database import table_of
+
+HISTORY = table_of(HistoryRow)
+SYSTEM = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One thing that happened to a booking."""
+
+    occurred_at: datetime
+    fact: str
+    item_ids: tuple[str, ...]
+    amount_minor: int
+    currency: str
+    actor: str
+
+
+class History:
+    """The history of one open transaction; it is only ever added to."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(
+        self,
+        fact: str,
+        booking: Booking,
+        *,
+        now: datetime,
+        actor: str = SYSTEM,
+        item_ids: Sequence[str] | None = None,
+        amount_minor: int | None = None,
+    ) -> None:
+        """Note what brought a booking to its present version."""
+        ids = [item.id for item in booking.items] if item_ids is None else list(item_ids)
+        values = {
+            "booking_id": booking.id,
+            "version": booking.version,
+            "fact": fact,
+            "item_ids": json.dumps(ids),
+            "amount_minor": booking.total_minor if amount_minor is None else amount_minor,
+            "currency": booking.currency,
+            "actor": actor,
+            "occurred_at": now,
+        }
+        self._connection.execute(sa.insert(HISTORY), values)
+
+    def list(self, booking_id: str) -> list[HistoryEntry]:
+        """Read what happened to a booking, oldest first."""
+        query = sa.select(HISTORY).where(HISTORY.c.booking_id == booking_id).order_by(HISTORY.c.version)
+        rows: Any = self._connection.execute(query)
+        return [
+            HistoryEntry(
+                row.occurred_at, row.fact, tuple(json.loads(row.item_ids)), row.amount_minor, row.currency, row.actor
+            )
+            for row in rows
+        ]

@@ -1,0 +1,46 @@
+"""Rows of the ledger."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from booking_svc.domain.ledger import Entry
+from booking_svc.store.tables import LedgerRow
+from chassis.database import table_of
+
+LEDGER = table_of(LedgerRow)
+
+
+class Ledger:
+    """The ledger of one open transaction; entries are only ever added."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(
+        self, entries: Sequence[Entry], *, cause_id: str, booking_id: str, currency: str, now: datetime
+    ) -> None:
+        """Write the entries of one cause; a cause is entered once, and its entries sum to zero."""
+        if sum(entry.amount_minor for entry in entries):
+            raise ValueError("the entries of a cause must sum to zero")
+        rows = [
+            {
+                "cause_id": cause_id,
+                "account": entry.account,
+                "booking_id": booking_id,
+                "amount_minor": entry.amount_minor,
+                "currency": currency,
+                "created_at": now,
+            }
+            for entry in entries
+        ]
+        self._connection.execute(sa.insert(LEDGER), rows)
+
+    def balances(self) -> dict[tuple[str, str], int]:
+        """Sum up each account in each currency."""
+        columns = LEDGER.c
+        total = sa.func.sum(columns.amount_minor)
+        query = sa.select(columns.account, columns.currency, total).group_by(columns.account, columns.currency)
+        return {(row[0], row[1]): int(row[2]) for row in self._connection.execute(query)}

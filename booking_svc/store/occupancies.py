@@ -1,0 +1,174 @@
+"""Rows of seats: what is taken, changed so that the database itself refuses to sell a segment twice."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection
+
+from booking_svc.domain.booking import Item
+from booking_svc.domain.departure import Departure
+from booking_svc.domain.errors import SeatTaken
+from booking_svc.domain.occupancy import Masks, Occupancy, ride_mask
+from booking_svc.store.tables import ItemRow, OccupancyRow, SeatMaskRow
+from chassis.database import table_of
+from chassis.errors import LostRace
+from chassis.faults import is_guard_off
+
+OCCUPANCIES, MASKS, ITEMS = table_of(OccupancyRow), table_of(SeatMaskRow), table_of(ItemRow)
+WORD_BITS = 62
+WORD = (1 << WORD_BITS) - 1
+BLOCK_SEATS = 64
+
+
+class Occupancies:
+    """The seats of one open transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def get(self, departure: Departure) -> Occupancy:
+        """Read a departure's counts; nobody has sat down on one that has none."""
+        return self.get_many([departure])[departure.id]
+
+    def get_many(self, departures: Sequence[Departure]) -> dict[str, Occupancy]:
+        ids = [departure.id for departure in departures]
+        rows: Any = self._connection.execute(sa.select(OCCUPANCIES).where(OCCUPANCIES.c.departure_id.in_(ids)))
+        stored = {row.departure_id: row for row in rows}
+        return {departure.id: read_occupancy(departure, stored.get(departure.id)) for departure in departures}
+
+    def masks(self, departure_id: str, *, seats: Sequence[int] | None = None) -> Masks:
+        """Read what is taken of all seats of a departure, or of some."""
+        columns = MASKS.c
+        query = sa.select(columns.seat_index, columns.word, columns.taken).where(columns.departure_id == departure_id)
+        if seats is not None:
+            query = query.where(columns.seat_index.in_(seats))
+        return read_masks(self._connection.execute(query))
+
+    def free_seats(self, occupancy: Occupancy, ride: int, *, count: int | None) -> list[int]:
+        """Find seats that are free on a ride, in order: as many as asked for, or all.
+
+        Looks at a block of seats at a time, from the first that is not taken all the way.
+        """
+        found: list[int] = []
+        for start in range(occupancy.search_from, occupancy.capacity, BLOCK_SEATS):
+            block = range(start, min(start + BLOCK_SEATS, occupancy.capacity))
+            masks = self._block(occupancy.departure_id, block)
+            found.extend(seat for seat in block if not masks.get(seat, 0) & ride)
+            if count is not None and len(found) >= count:
+                return found[:count]
+        return found
+
+    def take(self, occupancy: Occupancy, items: Iterable[Item]) -> Occupancy:
+        """Mark the seats of items as taken; raise SeatTaken when a segment of one is."""
+        changed = occupancy
+        for item in items:
+            self._take_seat(item)
+            changed = changed.changed(item.origin_sequence, item.destination_sequence, 1)
+        return self._save(self._search_later(changed), before=occupancy)
+
+    def give(self, occupancy: Occupancy, items: Iterable[Item]) -> Occupancy:
+        """Mark the seats of items as free."""
+        changed = occupancy
+        for item in items:
+            for word, bits in words(ride_mask(item.origin_sequence, item.destination_sequence)):
+                mine = sa.and_(
+                    MASKS.c.departure_id == item.departure_id, MASKS.c.seat_index == item.seat_index,
+                    MASKS.c.word == word,
+                )  # fmt: skip
+                freed = MASKS.c.taken.op("&")(~bits)
+                self._connection.execute(sa.update(MASKS).where(mine).values(taken=freed))
+            changed = changed.changed(item.origin_sequence, item.destination_sequence, -1)
+            changed = replace(changed, search_from=min(changed.search_from, item.seat_index))
+        return self._save(changed, before=occupancy)
+
+    def expired_rides(self, departure_id: str, *, now: datetime) -> list[tuple[int, int, int]]:
+        """List what holds that are over still cover: seat index, origin and destination."""
+        columns = ITEMS.c
+        query = sa.select(columns.seat_index, columns.origin_sequence, columns.destination_sequence).where(
+            columns.departure_id == departure_id, columns.expires_at <= now
+        )
+        return [(row[0], row[1], row[2]) for row in self._connection.execute(query)]
+
+    def _take_seat(self, item: Item) -> None:
+        for word, bits in words(ride_mask(item.origin_sequence, item.destination_sequence)):
+            values = {"departure_id": item.departure_id, "seat_index": item.seat_index, "word": word, "taken": bits}
+            if not self._connection.execute(self._taking(), values).rowcount:
+                raise SeatTaken(seat_ids=[item.seat_id])
+
+    def _taking(self) -> Any:
+        """Insert a seat's bits, or add them to a row in which none of them is set."""
+        insert = (sqlite if self._connection.dialect.name == "sqlite" else postgresql).insert(MASKS)
+        free = MASKS.c.taken.op("&")(insert.excluded.taken) == 0
+        key = [MASKS.c.departure_id, MASKS.c.seat_index, MASKS.c.word]
+        added = {"taken": MASKS.c.taken.op("|")(insert.excluded.taken)}
+        return insert.on_conflict_do_update(index_elements=key, set_=added, where=None if is_guard_off("seat_lock") else free)
+
+    def _search_later(self, occupancy: Occupancy) -> Occupancy:
+        """Let the next search begin behind the seats that are taken all the way."""
+        if min(occupancy.taken) <= occupancy.search_from:
+            return occupancy
+        whole = ride_mask(0, len(occupancy.taken))
+        start = occupancy.search_from
+        block = range(start, min(start + BLOCK_SEATS, occupancy.capacity))
+        masks = self._block(occupancy.departure_id, block)
+        first_free = next((seat for seat in block if masks.get(seat, 0) != whole), block.stop)
+        return replace(occupancy, search_from=first_free)
+
+    def _block(self, departure_id: str, block: range) -> Masks:
+        columns = MASKS.c
+        query = sa.select(columns.seat_index, columns.word, columns.taken).where(
+            columns.departure_id == departure_id, columns.seat_index >= block.start, columns.seat_index < block.stop
+        )
+        return read_masks(self._connection.execute(query))
+
+    def _save(self, occupancy: Occupancy, *, before: Occupancy) -> Occupancy:
+        """Write the counts over the version that they were worked out from."""
+        saved = replace(occupancy, version=before.version + 1)
+        values = {
+            "departure_id": saved.departure_id,
+            "taken": json.dumps(saved.taken),
+            "search_from": saved.search_from,
+            "version": saved.version,
+        }
+        columns = OCCUPANCIES.c
+        if before.version == 0:
+            self._connection.execute(sa.insert(OCCUPANCIES), values)
+            return saved
+        unchanged = columns.departure_id == saved.departure_id
+        if not is_guard_off("seat_lock"):
+            unchanged = sa.and_(unchanged, columns.version == before.version)
+        if not self._connection.execute(sa.update(OCCUPANCIES).where(unchanged).values(values)).rowcount:
+            raise LostRace
+        return saved
+
+
+def read_occupancy(departure: Departure, row: Any) -> Occupancy:
+    """Read a departure's counts, or the empty ones of a departure that has none yet."""
+    if row is None:
+        return Occupancy(departure.id, departure.capacity, (0,) * departure.segments, 0, 0)
+    return Occupancy(departure.id, departure.capacity, tuple(json.loads(row.taken)), row.search_from, row.version)
+
+
+def read_masks(rows: Iterable[Any]) -> Masks:
+    """Join the words of each seat."""
+    masks: dict[int, int] = {}
+    for seat, word, taken in rows:
+        masks[seat] = masks.get(seat, 0) | taken << word * WORD_BITS
+    return masks
+
+
+def words(mask: int) -> list[tuple[int, int]]:
+    """Cut a ride's bits into words that are not zero, lowest first."""
+    found = []
+    word = 0
+    while mask:
+        if bits := mask & WORD:
+            found.append((word, bits))
+        mask >>= WORD_BITS
+        word += 1
+    return found

@@ -1,0 +1,31 @@
+"""Rows of vehicles."""
+
+from dataclasses import asdict
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from booking_svc.domain.layout import Vehicle
+from booking_svc.store.tables import VehicleRow
+from chassis.database import table_of
+from chassis.errors import NotFound
+
+VEHICLES = table_of(VehicleRow)
+
+
+class Vehicles:
+    """The fleet of one open transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, vehicle: Vehicle) -> None:
+        self._connection.execute(sa.insert(VEHICLES), asdict(vehicle))
+
+    def get(self, vehicle_id: str, *, operator_id: str) -> Vehicle:
+        """Read one of an operator's vehicles."""
+        mine = sa.and_(VEHICLES.c.id == vehicle_id, VEHICLES.c.operator_id == operator_id)
+        row = self._connection.execute(sa.select(VEHICLES).where(mine)).first()
+        if row is None:
+            raise NotFound(vehicle_id=vehicle_id)
+        return Vehicle(*row)

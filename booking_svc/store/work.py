@@ -1,0 +1,57 @@
+"""The unit of work: everything a use case may touch in one transaction."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from sqlalchemy.engine import Connection
+
+from booking_svc.domain.booking import Item
+from booking_svc.domain.departure import Departure
+from booking_svc.domain.events import AvailabilityChanged
+from booking_svc.domain.occupancy import Occupancy
+from booking_svc.store.bookings import Bookings
+from booking_svc.store.departures import Departures
+from booking_svc.store.history import History
+from booking_svc.store.layouts import Layouts
+from booking_svc.store.ledger import Ledger
+from booking_svc.store.occupancies import Occupancies
+from booking_svc.store.payments import Payments
+from booking_svc.store.vehicles import Vehicles
+from chassis.ids import new_id
+from chassis.outbox import Encode, Outbox
+
+
+class Work:
+    """One open transaction of the booking database."""
+
+    def __init__(
+        self, connection: Connection, now: datetime, *, encode: Encode, new_id: Callable[[str], str] = new_id
+    ) -> None:
+        self.connection = connection
+        self.now = now
+        self.new_id = new_id
+        self.outbox = Outbox(connection, now=now, encode=encode)
+        self.departures = Departures(connection)
+        self.layouts = Layouts(connection)
+        self.vehicles = Vehicles(connection)
+        self.occupancies = Occupancies(connection)
+        self.bookings = Bookings(connection)
+        self.payments = Payments(connection)
+        self.ledger = Ledger(connection)
+        self.history = History(connection)
+
+    def take_seats(self, departure: Departure, occupancy: Occupancy, items: Sequence[Item]) -> None:
+        """Take seats of a departure and tell everybody how many are left."""
+        taken = self.occupancies.take(occupancy, items)
+        self.outbox.add(AvailabilityChanged(taken, departure.operator_id, self.now))
+
+    def give_seats(self, items: Sequence[Item]) -> None:
+        """Give seats back and tell everybody how many are left."""
+        by_departure = {item.departure_id: [] for item in items}  # type: dict[str, list[Item]]
+        for item in items:
+            by_departure[item.departure_id].append(item)
+        departures = self.departures.get_many(sorted(by_departure))
+        for departure_id, given in sorted(by_departure.items()):
+            departure = departures[departure_id]
+            free = self.occupancies.give(self.occupancies.get(departure), given)
+            self.outbox.add(AvailabilityChanged(free, departure.operator_id, self.now))

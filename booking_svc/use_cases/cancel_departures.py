@@ -1,0 +1,54 @@
+"""Take departures off the road."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from booking_svc.domain.departure import DepartureState
+from booking_svc.domain.events import DepartureCancelled
+from booking_svc.store.departures import Filter
+from booking_svc.store.work import Work
+from chassis.access import Caller
+from chassis.errors import FieldError, Forbidden, InvalidInput, NotFound
+
+DEPARTURES_MAX = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """What a cancellation hits: departures, and bookings with seats on them."""
+
+    departure_ids: tuple[str, ...]
+    booking_ids: tuple[str, ...]
+
+
+def cancel_departures(
+    work: Work,
+    *,
+    caller: Caller,
+    operator_id: str,
+    departure_ids: Sequence[str],
+    route_id: str,
+    starts_from: datetime | None,
+    starts_before: datetime | None,
+    is_dry_run: bool,
+) -> Hit:
+    """Cancel named departures, or those of a route that start in a window; bookings stay, and refund in full."""
+    if not caller.works_for(operator_id):
+        raise Forbidden(operator_id=operator_id)
+    if not departure_ids and (starts_from is None or starts_before is None):
+        raise InvalidInput(errors=[FieldError("/departure_ids", "Name departures, or give both ends of a window.")])
+    wanted = Filter(operator_id, route_id, "", "", tuple(departure_ids), starts_from, starts_before)
+    found = list(work.departures.list(wanted, after=None, limit=DEPARTURES_MAX + 1))
+    if len(found) > DEPARTURES_MAX:
+        raise InvalidInput(f"This would hit more than {DEPARTURES_MAX} departures. Choose a shorter window.")
+    if departure_ids and len(found) < len(set(departure_ids)):
+        raise NotFound
+    running = [departure for departure in found if departure.state is not DepartureState.CANCELLED]
+    cancelled = [departure.cancel() for departure in running]
+    hit = Hit(tuple(one.id for one in running), tuple(work.bookings.on_departures([one.id for one in running])))
+    if not is_dry_run:
+        for departure in cancelled:
+            work.departures.save(departure)
+        work.outbox.add(*map(DepartureCancelled, cancelled))
+    return hit

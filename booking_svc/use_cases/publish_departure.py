@@ -1,0 +1,135 @@
+"""Put one departure on sale."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from booking_svc.domain.departure import (
+    Departure,
+    DepartureState,
+    PatternCall,
+    Route,
+    Stop,
+    day_start,
+    distance_meters,
+)
+from booking_svc.domain.errors import UnknownStop
+from booking_svc.domain.events import DeparturePublished
+from booking_svc.store.work import Work
+from chassis.access import Caller
+from chassis.errors import FieldError, Forbidden, InvalidInput
+
+CALLS_MAX = 300
+DAYS_APART_MAX = 7
+
+
+@dataclass(frozen=True, slots=True)
+class CallWish:
+    """A call to publish: a stop that is known by its id, or one described here."""
+
+    stop_id: str
+    stop: Stop | None
+    arrival_at: datetime | None
+    departure_at: datetime | None
+    is_boarding_allowed: bool
+    is_alighting_allowed: bool
+
+
+def publish_departure(
+    work: Work,
+    *,
+    caller: Caller,
+    operator_id: str,
+    feed_trip_id: str,
+    route: Route,
+    headsign: str,
+    service_date: date,
+    calls: Sequence[CallWish],
+    layout_id: str,
+) -> Departure:
+    """Create a departure with its route, stops and pattern; its seats are bookable at once."""
+    if not caller.works_for(operator_id):
+        raise Forbidden(operator_id=operator_id)
+    layout = work.layouts.get(layout_id)
+    if layout.operator_id not in ("", operator_id):
+        raise InvalidInput(errors=[FieldError("/layout_id", "Choose a layout of this operator.")])
+    stops = resolve_stops(work, calls, operator_id=operator_id)
+    start = day_start(service_date, stops[0].timezone)
+    timed = pattern_calls(calls, stops, start=start)
+    work.departures.save_route(route, operator_id=operator_id)
+    departure = Departure(
+        id=work.new_id("dep"),
+        operator_id=operator_id,
+        feed_trip_id=feed_trip_id,
+        route=route,
+        headsign=headsign or stops[-1].name,
+        service_date=service_date,
+        day_start_at=start,
+        pattern=work.departures.save_pattern(timed),
+        state=DepartureState.SCHEDULED,
+        vehicle=None,
+        layout_id=layout.id,
+        capacity=len(layout.seats),
+        version=1,
+    )
+    work.departures.add(departure)
+    work.outbox.add(DeparturePublished(departure))
+    return departure
+
+
+def resolve_stops(work: Work, calls: Sequence[CallWish], *, operator_id: str) -> list[Stop]:
+    """Read the stops that are named and save those that are described."""
+    known = work.departures.get_stops([call.stop_id for call in calls if call.stop is None])
+    for call in calls:
+        if call.stop is not None:
+            work.departures.save_stop(call.stop, operator_id=operator_id)
+            known[call.stop.id] = call.stop
+        elif call.stop_id not in known:
+            raise UnknownStop(stop_id=call.stop_id)
+    return [known[call.stop.id if call.stop else call.stop_id] for call in calls]
+
+
+def pattern_calls(calls: Sequence[CallWish], stops: Sequence[Stop], *, start: datetime) -> tuple[PatternCall, ...]:
+    """Count times from the start of the service day and distances from the first call."""
+    check_times(calls, start=start)
+    found: list[PatternCall] = []
+    along = 0.0
+    for place, (call, stop) in enumerate(zip(calls, stops, strict=True)):
+        if place:
+            along += distance_meters(stops[place - 1], stop)
+        found.append(
+            PatternCall(
+                stop,
+                seconds_after(start, call.arrival_at),
+                seconds_after(start, call.departure_at),
+                call.is_boarding_allowed and place < len(calls) - 1,
+                call.is_alighting_allowed and place > 0,
+                round(along, 1),
+            )
+        )
+    return tuple(found)
+
+
+def check_times(calls: Sequence[CallWish], *, start: datetime) -> None:
+    """Refuse too few or too many calls, ends without a time, and times that run backwards or leave the service day."""
+    if not 2 <= len(calls) <= CALLS_MAX:
+        raise InvalidInput(errors=[FieldError("/calls", f"Give 2 to {CALLS_MAX} calls.")])
+    errors = []
+    for place in (0, len(calls) - 1):
+        if calls[place].arrival_at is None and calls[place].departure_at is None:
+            errors.append(FieldError(f"/calls/{place}", "Give the first and the last call a time."))
+    last = start
+    for place, call in enumerate(calls):
+        for time in (call.arrival_at, call.departure_at):
+            if time is None:
+                continue
+            if time < last or (time - start).days >= DAYS_APART_MAX:
+                errors.append(FieldError(f"/calls/{place}", "Times must not run backwards nor leave the service day."))
+            last = max(last, time)
+    if errors:
+        raise InvalidInput(errors=errors)
+
+
+def seconds_after(start: datetime, time: datetime | None) -> int | None:
+    return None if time is None else int((time.astimezone(ZoneInfo("UTC")) - start).total_seconds())

@@ -1,0 +1,1 @@
+"""The `headway` command: drives the system only through its public doors."""

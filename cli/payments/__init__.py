@@ -1,0 +1,1 @@
+"""Play a card payment provider for development and tests."""

@@ -1,0 +1,46 @@
+"""Versions as ETags: set `response.headers["ETag"] = etag(version)`, take `if_match: IfMatch` or `RequiredIfMatch`.
+
+A GET whose If-None-Match names the ETag that a route sets becomes a 304 in gateway.edge; routes do nothing for it.
+"""
+
+import re
+from typing import Annotated
+
+from fastapi import Depends, Header
+
+from chassis.errors import FieldError, InvalidInput, MissingPrecondition
+
+STRONG_TAG = re.compile(r'"([0-9]{1,18})"')
+
+
+def etag(version: int) -> str:
+    """Write a version as a strong entity tag."""
+    return f'"{version}"'
+
+
+def version_of(tag: str) -> int:
+    """Read a version back from an entity tag that we gave."""
+    if (found := STRONG_TAG.fullmatch(tag.strip())) is None:
+        raise InvalidInput(errors=[FieldError("/if-match", 'Give one ETag as it was read, for example "7".')])
+    return int(found[1])
+
+
+IfMatchHeader = Annotated[
+    str, Header(alias="If-Match", max_length=100, description='The ETag that was read, for example "7".')
+]
+
+
+async def if_match(tag: IfMatchHeader = "") -> int | None:
+    """Return the version that the caller has read, None when it does not say or names any."""
+    return None if tag.strip() in ("", "*") else version_of(tag)
+
+
+async def required_if_match(tag: IfMatchHeader = "") -> int:
+    """Return the version that the caller has read; raise MissingPrecondition when it does not say."""
+    if tag.strip() in ("", "*"):
+        raise MissingPrecondition
+    return version_of(tag)
+
+
+IfMatch = Annotated[int | None, Depends(if_match)]
+RequiredIfMatch = Annotated[int, Depends(required_if_match)]

@@ -1,0 +1,201 @@
+"""How an operator's fares come about: base and distance or zones, bounds, categories, rounding."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from chassis.access import Caller
+from chassis.errors import FieldError, InvalidInput, LostRace, NotFound
+from pricing_svc.domain.departure import Leg
+from pricing_svc.domain.errors import NoDraft
+from pricing_svc.domain.fare import Fare
+from pricing_svc.domain.identifiers import ID_CHARS_MAX, is_identifier
+from pricing_svc.domain.money import MINOR_MAX, round_half_up
+
+CATEGORIES_MAX = 50
+CATEGORY = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+CURRENCY = re.compile(r"[A-Z]{3}")
+PERCENT_MAX = 1000
+ZONE_FARES_MAX = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryFare:
+    """What a category pays of the fare, in percent."""
+
+    category: str
+    percent: int
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneFare:
+    """A fixed fare from one zone to another."""
+
+    origin_zone_id: str
+    destination_zone_id: str
+    amount_minor: int
+
+
+# No slots: the tables that a fare is looked up in are made on first use and kept with the policy.
+@dataclass(frozen=True)
+class FarePolicy:
+    """One version of an operator's fares; the policy's id is the operator's."""
+
+    id: str
+    currency: str
+    base_minor: int
+    per_kilometer_minor: int
+    categories: tuple[CategoryFare, ...]
+    minimum_minor: int
+    maximum_minor: int
+    rounding_minor: int
+    zone_fares: tuple[ZoneFare, ...] = ()
+    version: int = 0
+    is_published: bool = False
+
+    @cached_property
+    def percents(self) -> dict[str, int]:
+        """Return what each category pays of the fare, in percent."""
+        return {fare.category: fare.percent for fare in self.categories}
+
+    @cached_property
+    def zones(self) -> dict[tuple[str, str], int]:
+        """Return the fixed fare of each listed pair of zones."""
+        return {(fare.origin_zone_id, fare.destination_zone_id): fare.amount_minor for fare in self.zone_fares}
+
+    def fare(self, leg: Leg, category: str) -> Fare:
+        """Price one passenger of a known category on one leg.
+
+        The exact fare is kept in thousandths, and after the category in hundred-thousandths, of the smallest unit;
+        only the end is rounded. What the lines before it cut off is in the line of the rounding.
+        """
+        percent = self.percents[category]
+        rule, description, exact = self._basis(leg)
+        bound, bounded = self._bounded(exact)
+        charged = bounded * percent
+        total_minor = round_half_up(charged, 100_000, multiple=self.rounding_minor)
+        return Fare.of(
+            (
+                (rule, description, exact // 1000),
+                (bound, BOUNDS[bound], bounded // 1000),
+                (f"category:{category}", f"{category.capitalize()} pays {percent} %", charged // 100_000),
+                ("rounding", "Rounding", total_minor),
+            )
+        )
+
+    def _basis(self, leg: Leg) -> tuple[str, str, int]:
+        """Return the rule that a leg is priced by, its description and its fare in thousandths."""
+        zones = (leg.origin.zone_id, leg.destination.zone_id)
+        if (amount_minor := self.zones.get(zones)) is not None:
+            return "zone", f"From zone {zones[0]} to zone {zones[1]}", amount_minor * 1000
+        meters = leg.meters
+        kilometers = f"{meters // 1000}.{meters % 1000 // 100}"
+        return "distance", f"Ride of {kilometers} km", self.base_minor * 1000 + self.per_kilometer_minor * meters
+
+    def _bounded(self, exact: int) -> tuple[str, int]:
+        """Keep a fare in thousandths between the bounds and name the one that it comes near."""
+        if self.maximum_minor and exact > self.maximum_minor * 1000:
+            return "maximum", self.maximum_minor * 1000
+        return "minimum", max(exact, self.minimum_minor * 1000)
+
+    def replaced_by(self, draft: "FarePolicy", *, seen_version: int) -> "FarePolicy":
+        """Return the draft that comes after this version, if it is the one that its author has seen."""
+        self._must_be(seen_version)
+        draft.must_be_valid()
+        return replace(draft, version=self.version + 1, is_published=False)
+
+    def publish(self, *, seen_version: int) -> "FarePolicy":
+        """Put the draft in force; one that is in force already stays as it is."""
+        self._must_be(seen_version)
+        if not self.version:
+            raise NoDraft(policy_id=self.id)
+        return self if self.is_published else replace(self, is_published=True)
+
+    def must_be_valid(self) -> None:
+        """Raise InvalidInput with everything that is wrong."""
+        errors = [*bound_errors(self), *category_errors(self.categories), *zone_errors(self.zone_fares)]
+        if errors:
+            raise InvalidInput(errors=errors)
+
+    def _must_be(self, seen_version: int) -> None:
+        if seen_version != self.version:
+            raise LostRace(version=self.version)
+
+
+BOUNDS = {"minimum": "Least fare of a ride", "maximum": "Highest fare of a ride"}
+DEFAULT = FarePolicy(
+    id="",
+    currency="EUR",
+    base_minor=200,
+    per_kilometer_minor=12,
+    categories=(
+        CategoryFare("adult", 100),
+        CategoryFare("child", 50),
+        CategoryFare("senior", 70),
+        CategoryFare("student", 80),
+        CategoryFare("infant", 0),
+    ),
+    minimum_minor=100,
+    maximum_minor=0,
+    rounding_minor=5,
+    is_published=True,
+)
+"""In force for operators that have published none, as version 0."""
+
+
+def default_policy(operator_id: str) -> FarePolicy:
+    """Return what is in force for an operator that has published nothing."""
+    return replace(DEFAULT, id=operator_id)
+
+
+def must_handle(caller: Caller, policy_id: str) -> None:
+    """Raise NotFound unless a policy is this member of staff's to handle."""
+    if not is_identifier(policy_id) or not caller.works_for(policy_id):
+        raise NotFound
+
+
+def bound_errors(policy: FarePolicy) -> Iterator[FieldError]:
+    """Yield what is wrong with the currency and the single amounts."""
+    if not CURRENCY.fullmatch(policy.currency):
+        yield FieldError("/currency", "Give three upper-case letters, as in ISO 4217.")
+    for name in ("base_minor", "per_kilometer_minor", "minimum_minor", "maximum_minor"):
+        if not 0 <= getattr(policy, name) <= MINOR_MAX:
+            yield FieldError(f"/{name}", f"Give 0 to {MINOR_MAX}.")
+    if not 1 <= policy.rounding_minor <= MINOR_MAX:
+        yield FieldError("/rounding_minor", f"Give 1 (no rounding) to {MINOR_MAX}.")
+    if 0 < policy.maximum_minor < policy.minimum_minor:
+        yield FieldError("/maximum_minor", "Give no less than the minimum, or 0 for no maximum.")
+
+
+def category_errors(categories: Sequence[CategoryFare]) -> Iterator[FieldError]:
+    """Yield what is wrong with the categories."""
+    if not 1 <= len(categories) <= CATEGORIES_MAX:
+        yield FieldError("/categories", f"Give 1 to {CATEGORIES_MAX} categories.")
+    for place, fare in enumerate(categories[:CATEGORIES_MAX]):
+        if not CATEGORY.fullmatch(fare.category):
+            yield FieldError(f"/categories/{place}/category", "Give 1 to 32 lower-case letters, digits, - or _.")
+        if not 0 <= fare.percent <= PERCENT_MAX:
+            yield FieldError(f"/categories/{place}/percent", f"Give 0 to {PERCENT_MAX}.")
+    if twice := repeated(fare.category for fare in categories):
+        yield FieldError("/categories", f"Give each category once: {', '.join(twice)[:200]}.")
+
+
+def zone_errors(zone_fares: Sequence[ZoneFare]) -> Iterator[FieldError]:
+    """Yield what is wrong with the fares between zones."""
+    if len(zone_fares) > ZONE_FARES_MAX:
+        yield FieldError("/zone_fares", f"Give at most {ZONE_FARES_MAX} pairs of zones.")
+    for place, fare in enumerate(zone_fares[:ZONE_FARES_MAX]):
+        for name in ("origin_zone_id", "destination_zone_id"):
+            if not is_identifier(getattr(fare, name)):
+                yield FieldError(f"/zone_fares/{place}/{name}", f"Give 1 to {ID_CHARS_MAX} printable characters.")
+        if not 0 <= fare.amount_minor <= MINOR_MAX:
+            yield FieldError(f"/zone_fares/{place}/amount_minor", f"Give 0 to {MINOR_MAX}.")
+    if twice := repeated(f"{fare.origin_zone_id} to {fare.destination_zone_id}" for fare in zone_fares):
+        yield FieldError("/zone_fares", f"Give each pair of zones once: {', '.join(twice)[:200]}.")
+
+
+def repeated(names: Iterable[str]) -> list[str]:
+    """Return the names that occur more than once."""
+    return [name for name, times in Counter(names).items() if times > 1]

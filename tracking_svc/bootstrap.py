@@ -1,0 +1,56 @@
+"""Builds the whole service from its settings and starts nothing."""
+
+from pathlib import Path
+
+from headway.tracking.v1 import tracking_service_pb2, tracking_service_pb2_grpc
+from prometheus_client import REGISTRY, CollectorRegistry
+
+from chassis.bus import Bus
+from chassis.clock import Clock, SystemClock
+from chassis.database import Database
+from chassis.keys import Verifier, open_signer
+from chassis.lifecycle import Service
+from chassis.migrate import migrate
+from chassis.relay import Relay
+from chassis.rpc_server import Edge, RpcServer
+from chassis.store import Store
+from chassis.writer import Metrics
+from tracking_svc import translate
+from tracking_svc.consumers import fleet_consumer
+from tracking_svc.flows.position_feed import PositionFeed
+from tracking_svc.loops import tidying
+from tracking_svc.servicers.access import RULES
+from tracking_svc.servicers.tracking import TrackingServicer
+from tracking_svc.settings import TrackingSettings
+from tracking_svc.store.work import Work
+
+MIGRATIONS = Path(__file__).parent / "store" / "migrations"
+TRACKING_SERVICE = tracking_service_pb2.DESCRIPTOR.services_by_name["TrackingService"]
+
+
+def open_store(settings: TrackingSettings, clock: Clock, registry: CollectorRegistry) -> Store[Work]:
+    """Open the database and bring it up to date."""
+    database = Database(settings.database_url)
+    migrate(database, MIGRATIONS)
+    return Store(database, Work, clock, metrics=Metrics(registry))
+
+
+def build(settings: TrackingSettings, clock: Clock | None = None, *, registry: CollectorRegistry = REGISTRY) -> Service:
+    """Wire the parts together."""
+    clock = clock or SystemClock()
+    store = open_store(settings, clock, registry)
+    # Its public half lies where the others look for it before this process signs anything.
+    open_signer("tracking", settings.keys_dir)
+    verifier = Verifier(settings.keys_dir / "trusted")
+    bus = Bus(settings.nats_url, name="tracking", streams=translate.STREAMS)
+    relay = Relay(store, bus, source="headway/tracking", registry=registry)
+    feed = PositionFeed(bus)
+    edge = Edge(RULES, verifier, clock, registry=registry)
+    server = RpcServer(edge, host=settings.grpc_host, port=settings.grpc_port, has_reflection=settings.reflection)
+    server.add(
+        tracking_service_pb2_grpc.add_TrackingServiceServicer_to_server,
+        TrackingServicer(store, feed, verifier=verifier, clock=clock),
+        TRACKING_SERVICE,
+    )
+    loops = [fleet_consumer(store, bus, registry=registry).run, feed.run, tidying(store)]
+    return Service("tracking", store, bus, relay, server, loops, metrics_port=settings.metrics_port)

@@ -1,0 +1,11 @@
+"""Who may call what."""
+
+from chassis.access import Access, Rules, needs
+
+SERVICE = "/headway.tracking.v1.TrackingService"
+
+RULES: Rules = {
+    f"{SERVICE}/StreamPositions": needs("positions:write"),
+    f"{SERVICE}/ReportPositions": needs("positions:write"),
+    f"{SERVICE}/GetVehicle": Access(frozenset({"fleet:read"}), is_for_services=True),
+}

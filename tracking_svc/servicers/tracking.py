@@ -1,0 +1,64 @@
+"""TrackingService on the wire."""
+
+from collections.abc import AsyncIterator
+
+from headway.tracking.v1 import positions_pb2, tracking_service_pb2, tracking_service_pb2_grpc
+
+from chassis.access import identify
+from chassis.clock import Clock
+from chassis.faults import fault_point
+from chassis.keys import Verifier
+from chassis.rpc_server import Context, current_caller, seconds_left
+from chassis.store import Store
+from tracking_svc import translate
+from tracking_svc.domain.reports import Batch, Report
+from tracking_svc.flows.position_feed import PositionFeed
+from tracking_svc.flows.stream_positions import stream_positions
+from tracking_svc.queries.get_vehicle import get_vehicle
+from tracking_svc.store.work import Work
+from tracking_svc.use_cases.report_positions import report_positions
+
+
+class TrackingServicer(tracking_service_pb2_grpc.TrackingServiceServicer):
+    def __init__(self, store: Store[Work], feed: PositionFeed, *, verifier: Verifier, clock: Clock) -> None:
+        self.store = store
+        self.feed = feed
+        self._verifier = verifier
+        self._clock = clock
+
+    async def StreamPositions(
+        self, requests: AsyncIterator[tracking_service_pb2.PositionBatch], context: Context
+    ) -> AsyncIterator[tracking_service_pb2.PositionAck]:
+        async def report(batch: Batch) -> Report:
+            self._check_token_again(context)
+            return await self._report(batch)
+
+        batches = (translate.batch_in(request) async for request in requests)
+        async for reported in stream_positions(batches, report=report):
+            yield translate.report_out(reported)
+
+    async def ReportPositions(
+        self, request: tracking_service_pb2.PositionBatch, context: Context
+    ) -> tracking_service_pb2.PositionAck:
+        reported = await self._report(translate.batch_in(request), timeout_seconds=seconds_left(context))
+        return translate.report_out(reported)
+
+    async def GetVehicle(
+        self, request: tracking_service_pb2.GetVehicleRequest, context: Context
+    ) -> positions_pb2.TrackedVehicle:
+        tracked = await self.store.read(get_vehicle, caller=current_caller(), vehicle_id=request.vehicle_id)
+        return translate.tracked_vehicle_out(tracked)
+
+    async def _report(self, batch: Batch, *, timeout_seconds: float | None = None) -> Report:
+        report = await self.store.write(
+            report_positions, caller=current_caller(), batch=batch, timeout_seconds=timeout_seconds
+        )
+        fault_point("tracking.frame_committed")
+        if report.moved_to is not None:
+            self.feed.offer(report.vehicle, report.moved_to)
+        return report
+
+    def _check_token_again(self, context: Context) -> None:
+        """End a stream that outlives its token; raise NotAuthenticated."""
+        metadata = {name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)}
+        identify(metadata, self._verifier, now=self._clock.now())

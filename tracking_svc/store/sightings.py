@@ -1,0 +1,41 @@
+"""Where every vehicle was last."""
+
+from dataclasses import asdict
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from chassis.database import table_of
+from tracking_svc.domain.points import Position
+from tracking_svc.domain.vehicles import Sighting
+from tracking_svc.store.tables import SightingRow
+
+TABLE = table_of(SightingRow)
+BY_VEHICLE = sa.select(TABLE).where(TABLE.c.vehicle_id == sa.bindparam("of_vehicle"))
+
+
+class Sightings:
+    """The newest positions of one open transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def find(self, vehicle_id: str) -> Sighting | None:
+        """Return where a vehicle was last, None before its first point."""
+        row = self._connection.execute(BY_VEHICLE, {"of_vehicle": vehicle_id}).mappings().first()
+        if row is None:
+            return None
+        values = {name: value for name, value in row.items() if name not in ("vehicle_id", "received_at")}
+        return Sighting(Position(**values), row["received_at"])
+
+    def advance(self, vehicle_id: str, sighting: Sighting) -> bool:
+        """Keep a sighting if none is newer by the time it was recorded at; tell whether it was kept."""
+        row = asdict(sighting.position) | {"received_at": sighting.received_at}
+        is_older = TABLE.c.recorded_at < sighting.position.recorded_at
+        moving = sa.update(TABLE).where(TABLE.c.vehicle_id == vehicle_id, is_older).values(row)
+        if self._connection.execute(moving).rowcount:
+            return True
+        if self._connection.execute(BY_VEHICLE, {"of_vehicle": vehicle_id}).first() is not None:
+            return False
+        self._connection.execute(sa.insert(TABLE), row | {"vehicle_id": vehicle_id})
+        return True

@@ -1,0 +1,62 @@
+"""The tables of the tracking database."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+from chassis.database import Instant
+
+
+class Table(SQLModel, registry=registry()):
+    """The tables of tracking."""
+
+
+class VehicleRow(Table, table=True):
+    """A vehicle as the newest event about it says."""
+
+    __tablename__ = "vehicles"
+    id: str = Field(primary_key=True)
+    operator_id: str
+    label: str
+    version: int = Field(sa_type=sa.BigInteger)
+
+
+class SightingRow(Table, table=True):
+    """Where a vehicle was last."""
+
+    __tablename__ = "sightings"
+    vehicle_id: str = Field(primary_key=True)
+    recorded_at: datetime = Field(sa_type=Instant)
+    received_at: datetime = Field(sa_type=Instant)
+    sequence: int = Field(sa_type=sa.BigInteger)
+    latitude: float
+    longitude: float
+    speed_meters_per_second: float | None = None
+    heading_degrees: float | None = None
+    accuracy_meters: float | None = None
+
+
+class SessionRow(Table, table=True):
+    """A run of a device; `settled` is a JSON list of [first, last] of sequences without a gap."""
+
+    __tablename__ = "sessions"
+    vehicle_id: str = Field(primary_key=True)
+    session_id: str = Field(primary_key=True)
+    first_sequence: int = Field(sa_type=sa.BigInteger)
+    settled: str
+    used_at: datetime = Field(sa_type=Instant, index=True)
+
+
+class FrameRow(Table, table=True):
+    """Points that came together, packed.
+
+    A vehicle has one point a time at most, so the time of a frame's last point is its name.
+    """
+
+    __tablename__ = "frames"
+    vehicle_id: str = Field(primary_key=True)
+    last_recorded_at: datetime = Field(sa_type=Instant, primary_key=True, index=True)
+    first_recorded_at: datetime = Field(sa_type=Instant)
+    points: bytes

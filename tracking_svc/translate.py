@@ -1,0 +1,112 @@
+"""The wire form of everything that comes in and goes out, and the streams that this service owns."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from headway.booking.v1 import fleet_events_pb2
+from headway.tracking.v1 import position_events_pb2, positions_pb2, tracking_service_pb2
+
+from chassis.bus import ROOT, Stream, subject_token
+from tracking_svc.domain.points import NOT_TOLD, SECOND, Points, Position
+from tracking_svc.domain.reports import Batch, Report
+from tracking_svc.domain.vehicles import Freshness, Sighting, TrackedVehicle, Vehicle
+
+POSITION = Stream("POSITION", (f"{ROOT}.position.>",), is_durable=False, messages_per_subject=10, days=1)
+"""The newest positions, fed without waiting; the history is this service's database."""
+STREAMS = (POSITION,)
+
+FLEET = "FLEET"
+"""Booking's stream of vehicles."""
+VEHICLE_REGISTERED = fleet_events_pb2.VehicleRegistered.DESCRIPTOR.full_name
+
+FRESHNESS = {
+    Freshness.LIVE: positions_pb2.FRESHNESS_LIVE,
+    Freshness.STALE: positions_pb2.FRESHNESS_STALE,
+    Freshness.UNKNOWN: positions_pb2.FRESHNESS_UNKNOWN,
+}
+
+
+def batch_in(request: tracking_service_pb2.PositionBatch) -> Batch:
+    """Read a batch as it was sent; whether it can be true is not asked here."""
+    return Batch(request.vehicle_id, request.session_id, points_in(request.positions))
+
+
+def points_in(positions: Iterable[positions_pb2.Position]) -> Points:
+    """Put points into columns. A time that was not told is 1970, and so too old."""
+    rows = [
+        (
+            point.sequence,
+            point.recorded_at.seconds * SECOND + point.recorded_at.nanos // 1000,
+            point.latitude,
+            point.longitude,
+            point.speed_meters_per_second if point.HasField("speed_meters_per_second") else NOT_TOLD,
+            point.heading_degrees if point.HasField("heading_degrees") else NOT_TOLD,
+            point.accuracy_meters if point.HasField("accuracy_meters") else NOT_TOLD,
+        )
+        for point in positions
+    ]
+    return Points(*zip(*rows, strict=True)) if rows else Points((), (), (), (), (), (), ())
+
+
+def report_out(report: Report) -> tracking_service_pb2.PositionAck:
+    """Write what became of a batch."""
+    return tracking_service_pb2.PositionAck(
+        accepted=report.accepted,
+        rejected=[
+            tracking_service_pb2.RejectedPosition(index=rejection.index, reason=rejection.reason)
+            for rejection in report.rejected
+        ],
+        acknowledged_sequence=report.acknowledged_sequence,
+    )
+
+
+def position_reported_out(vehicle: Vehicle, sighting: Sighting) -> tuple[str, bytes]:
+    """Write where a vehicle has moved to; return the subject and the payload."""
+    event = position_events_pb2.PositionReported(
+        vehicle_id=vehicle.id,
+        operator_id=vehicle.operator_id,
+        position=position_out(sighting.position),
+        received_at=timestamp_out(sighting.received_at),
+    )
+    subject = f"{ROOT}.position.{subject_token(vehicle.operator_id)}.{subject_token(vehicle.id)}"
+    return subject, event.SerializeToString()
+
+
+def vehicle_registered_in(payload: bytes) -> Vehicle:
+    """Read a vehicle out of booking's event."""
+    told = fleet_events_pb2.VehicleRegistered.FromString(payload).vehicle
+    return Vehicle(told.id, told.operator_id, told.label, told.version)
+
+
+def tracked_vehicle_out(tracked: TrackedVehicle) -> positions_pb2.TrackedVehicle:
+    """Write a vehicle with where it was last."""
+    sighting = tracked.sighting
+    return positions_pb2.TrackedVehicle(
+        id=tracked.vehicle.id,
+        operator_id=tracked.vehicle.operator_id,
+        label=tracked.vehicle.label,
+        position=position_out(sighting.position) if sighting else None,
+        received_at=timestamp_out(sighting.received_at) if sighting else None,
+        freshness=FRESHNESS[tracked.freshness],
+    )
+
+
+def position_out(position: Position) -> positions_pb2.Position:
+    """Write one point."""
+    return positions_pb2.Position(
+        sequence=position.sequence,
+        recorded_at=timestamp_out(position.recorded_at),
+        latitude=position.latitude,
+        longitude=position.longitude,
+        speed_meters_per_second=position.speed_meters_per_second,
+        heading_degrees=position.heading_degrees,
+        accuracy_meters=position.accuracy_meters,
+    )
+
+
+def timestamp_out(at: datetime) -> Timestamp:
+    """Write a time."""
+    stamp = Timestamp()
+    stamp.FromDatetime(at)
+    return stamp
