@@ -146,11 +146,17 @@ def create_if_missing(url: str) -> None:
     """Create a PostgreSQL database that does not exist yet, if the role may."""
     target = make_url(url).set(drivername="postgresql+psycopg")
     admin = sa.create_engine(target.set(database="postgres"), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    known = sa.text("SELECT 1 FROM pg_database WHERE datname = :name").bindparams(name=target.database)
+    name = admin.dialect.identifier_preparer.quote(str(target.database))
     with admin.connect() as connection:
-        known = sa.text("SELECT 1 FROM pg_database WHERE datname = :name")
-        if connection.execute(known, {"name": target.database}).first() is None:
-            name = admin.dialect.identifier_preparer.quote(str(target.database))
+        if connection.execute(known).first() is not None:
+            return
+        try:
             connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        except sa.exc.DBAPIError:
+            # Another replica may have been quicker.
+            if connection.execute(known).first() is None:
+                raise
 
 
 @contextmanager

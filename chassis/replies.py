@@ -40,6 +40,7 @@ class Phase(Enum):
     OPEN = "open"
     CLOSE = "close"
     DROP = "drop"
+    WAIT = "wait"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class Replies:
 
     def find(self, once: Once) -> bytes | None:
         """Return the stored reply; raise KeyReused for another body and RequestInFlight while there is none yet."""
-        if once.phase in (Phase.CLOSE, Phase.DROP) or is_guard_off("once"):
+        if once.phase in (Phase.CLOSE, Phase.DROP, Phase.WAIT) or is_guard_off("once"):
             return None
         columns = self.table.c
         query = sa.select(columns.fingerprint, columns.reply).where(columns.digest == once.digest)
@@ -110,6 +111,8 @@ class Replies:
         """Store what the phase asks for; a reply that is stored stands."""
         columns = self.table.c
         opened = sa.and_(columns.digest == once.digest, columns.reply.is_(None))
+        if once.phase is Phase.WAIT:
+            return
         if once.phase is Phase.DROP:
             self._connection.execute(sa.delete(self.table).where(opened))
         elif once.phase is Phase.CLOSE:

@@ -79,6 +79,11 @@ def once_for(request: Message, context: Context) -> Once:
     return Once(once.digest, once.fingerprint, on_replay=lambda: announce_replay(context))
 
 
+def once_if_keyed(request: Message, context: Context) -> Once | None:
+    """Make the key of a call that may come without one."""
+    return once_for(request, context) if _current.get().idempotency_key else None
+
+
 def announce_replay(context: Context) -> None:
     """Tell the caller that this answer was given before."""
     context.set_trailing_metadata((("idempotent-replayed", "true"),))
@@ -100,7 +105,7 @@ class Edge(aio.ServerInterceptor):
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
         details: grpc.HandlerCallDetails,
     ) -> Any:
         handler: Any = await continuation(details)

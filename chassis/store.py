@@ -11,7 +11,6 @@ from sqlalchemy.engine import Connection
 
 from chassis.clock import Clock
 from chassis.database import READERS, Database, answering_unavailable
-from chassis.errors import DeadlineExceeded
 from chassis.replies import Once, Replayed
 from chassis.writer import Call, Metrics, UnitOfWork, Writer
 
@@ -41,6 +40,10 @@ class Store(Generic[W]):
     @property
     def metrics(self) -> Metrics:
         return self._writer.metrics
+
+    def now(self) -> datetime:
+        """Tell the time by the service's clock."""
+        return self._clock.now()
 
     def start(self, on_commit: Callable[[], None] = lambda: None) -> None:
         """Start the writer; `on_commit` is called on its thread after each group."""
@@ -111,9 +114,3 @@ class Store(Generic[W]):
         with answering_unavailable(), self.database.reader.begin() as connection:
             return query(self._open_work(connection, self._clock.now()), *args, **data)
 
-
-def time_left(deadline_seconds: float | None) -> float | None:
-    """Refuse work whose time is up; pass on what is left otherwise."""
-    if deadline_seconds is not None and deadline_seconds <= 0:
-        raise DeadlineExceeded
-    return deadline_seconds

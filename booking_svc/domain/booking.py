@@ -167,9 +167,7 @@ class Booking:
         """Cancel confirmed items; a booking without any left is cancelled itself."""
         if self.state is not BookingState.CONFIRMED:
             raise IllegalState(state=self.state, available_actions=[])
-        items = tuple(
-            replace(item, state=ItemState.CANCELLED) if item.id in item_ids else item for item in self.items
-        )
+        items = tuple(replace(item, state=ItemState.CANCELLED) if item.id in item_ids else item for item in self.items)
         is_over = all(item.state is ItemState.CANCELLED for item in items)
         return self._next(
             items=items,

@@ -53,7 +53,7 @@ class Wish:
 
 
 def choose_named(layout: Layout, wishes: Sequence[Wish], masks: Masks, ride: int) -> dict[int, int]:
-    """Give the seats that were asked for by name: wish index -> seat index; raise SeatTaken with all that are not free."""
+    """Give the seats asked for by name: wish index -> seat index; SeatTaken tells all that are not free."""
     index = layout.index()
     chosen: dict[int, int] = {}
     conflicts = []

@@ -19,9 +19,7 @@ class Availability:
     version: int
 
 
-def get_availability(
-    work: Work, *, departure_id: str, origin_stop_id: str, destination_stop_id: str
-) -> Availability:
+def get_availability(work: Work, *, departure_id: str, origin_stop_id: str, destination_stop_id: str) -> Availability:
     """Count seats that are free from one stop to the other without a change of seats."""
     departure = work.departures.get(departure_id)
     ride = ride_mask(*departure.part(origin_stop_id, destination_stop_id))

@@ -7,4 +7,4 @@ from chassis.access import Caller
 
 def get_booking_history(work: Work, *, caller: Caller, booking_id: str) -> list[HistoryEntry]:
     """Read the history of a booking that the caller may see, oldest first."""
-    return work.history.list(work.bookings.get(booking_id, caller=caller).id)
+    return work.history.entries(work.bookings.get(booking_id, caller=caller).id)

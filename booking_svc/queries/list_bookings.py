@@ -10,4 +10,4 @@ def list_bookings(work: Work, *, caller: Caller, departure_id: str, cursor: str,
     """Read some bookings from behind a cursor on; those on a departure are for its operator's staff."""
     if departure_id and not caller.has("bookings:all"):
         raise Forbidden(scope="bookings:all")
-    return work.bookings.list(caller=caller, departure_id=departure_id, before=cursor, limit=limit)
+    return work.bookings.page(caller=caller, departure_id=departure_id, before=cursor, limit=limit)

@@ -10,7 +10,7 @@ from chassis.errors import FieldError, InvalidInput
 
 def list_departures(work: Work, *, wanted: Filter, cursor: str, limit: int) -> list[Departure]:
     """Read some departures from behind a cursor on."""
-    return list(work.departures.list(wanted, after=read_cursor(cursor), limit=limit))
+    return list(work.departures.page(wanted, after=read_cursor(cursor), limit=limit))
 
 
 def cursor_of(departure: Departure) -> str:

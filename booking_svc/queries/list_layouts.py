@@ -10,5 +10,5 @@ def list_layouts(work: Work, *, caller: Caller, operator_id: str, cursor: str, l
     """Read some layouts from behind a cursor on; the default one comes first."""
     if not caller.works_for(operator_id):
         raise Forbidden(operator_id=operator_id)
-    own = work.layouts.list(operator_id, after=cursor, limit=limit)
+    own = work.layouts.page(operator_id, after=cursor, limit=limit)
     return own if cursor else [work.layouts.get("lay_default"), *own][:limit]

@@ -64,7 +64,7 @@ class Bookings:
             sa.and_(columns.reference == reference.upper(), columns.contact_email == email.strip().lower())
         )
 
-    def list(self, *, caller: Caller, departure_id: str, before: str, limit: int) -> list[Booking]:
+    def page(self, *, caller: Caller, departure_id: str, before: str, limit: int) -> list[Booking]:
         """Read the caller's bookings, or as staff those on a departure, newest first."""
         query = sa.select(BOOKINGS).where(visible_to(caller))
         if departure_id:

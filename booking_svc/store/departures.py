@@ -113,7 +113,7 @@ class Departures:
             raise NotFound(departure_id=missing[0])
         return found
 
-    def list(self, wanted: Filter, *, after: tuple[datetime, str] | None, limit: int) -> Iterator[Departure]:
+    def page(self, wanted: Filter, *, after: tuple[datetime, str] | None, limit: int) -> Iterator[Departure]:
         """Read departures in order of start and id, from after a place in that order."""
         columns = DEPARTURES.c
         query = select_departures().where(*conditions(wanted)).order_by(columns.starts_at, columns.id).limit(limit)
@@ -133,9 +133,8 @@ def conditions(wanted: Filter) -> list[sa.ColumnElement[bool]]:
     """Turn a filter into conditions."""
     columns = DEPARTURES.c
     found: list[sa.ColumnElement[bool]] = []
-    for name in ("operator_id", "route_id", "service_date"):
-        if value := getattr(wanted, name):
-            found.append(columns[name] == value)
+    named = ("operator_id", "route_id", "service_date")
+    found.extend(columns[name] == getattr(wanted, name) for name in named if getattr(wanted, name))
     if wanted.stop_id:
         calling = sa.select(PATTERN_STOPS.c.pattern_id).where(PATTERN_STOPS.c.stop_id == wanted.stop_id)
         found.append(columns.pattern_id.in_(calling))
@@ -159,7 +158,9 @@ def select_departures() -> sa.Select[Any]:
 
 def read_departure(row: Any) -> Departure:
     """Turn a joined row into a departure."""
-    route = Route(row.route_id, row.route_feed_route_id, row.route_short_name, row.route_long_name, Mode(row.route_mode))
+    route = Route(
+        row.route_id, row.route_feed_route_id, row.route_short_name, row.route_long_name, Mode(row.route_mode)
+    )
     return Departure(
         row.id,
         row.operator_id,

@@ -59,7 +59,7 @@ class History:
         }
         self._connection.execute(sa.insert(HISTORY), values)
 
-    def list(self, booking_id: str) -> list[HistoryEntry]:
+    def entries(self, booking_id: str) -> list[HistoryEntry]:
         """Read what happened to a booking, oldest first."""
         query = sa.select(HISTORY).where(HISTORY.c.booking_id == booking_id).order_by(HISTORY.c.version)
         rows: Any = self._connection.execute(query)

@@ -35,7 +35,7 @@ class Layouts:
             raise NotFound(layout_id=layout_id)
         return read_layout(*row)
 
-    def list(self, operator_id: str, *, after: str, limit: int) -> list[Layout]:
+    def page(self, operator_id: str, *, after: str, limit: int) -> list[Layout]:
         """Read an operator's layouts in order of their ids."""
         columns = LAYOUTS.c
         query = sa.select(LAYOUTS).where(columns.operator_id == operator_id, columns.id > after)

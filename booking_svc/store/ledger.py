@@ -19,9 +19,7 @@ class Ledger:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def add(
-        self, entries: Sequence[Entry], *, cause_id: str, booking_id: str, currency: str, now: datetime
-    ) -> None:
+    def add(self, entries: Sequence[Entry], *, cause_id: str, booking_id: str, currency: str, now: datetime) -> None:
         """Write the entries of one cause; a cause is entered once, and its entries sum to zero."""
         if sum(entry.amount_minor for entry in entries):
             raise ValueError("the entries of a cause must sum to zero")

@@ -106,7 +106,9 @@ class Occupancies:
         free = MASKS.c.taken.op("&")(insert.excluded.taken) == 0
         key = [MASKS.c.departure_id, MASKS.c.seat_index, MASKS.c.word]
         added = {"taken": MASKS.c.taken.op("|")(insert.excluded.taken)}
-        return insert.on_conflict_do_update(index_elements=key, set_=added, where=None if is_guard_off("seat_lock") else free)
+        return insert.on_conflict_do_update(
+            index_elements=key, set_=added, where=None if is_guard_off("seat_lock") else free
+        )
 
     def _search_later(self, occupancy: Occupancy) -> Occupancy:
         """Let the next search begin behind the seats that are taken all the way."""

@@ -10,9 +10,7 @@ from booking_svc.store.work import Work
 from chassis.access import Caller
 
 
-def cancel_booking(
-    work: Work, *, caller: Caller, booking_id: str, version: int, quote: CancellationQuote
-) -> Booking:
+def cancel_booking(work: Work, *, caller: Caller, booking_id: str, version: int, quote: CancellationQuote) -> Booking:
     """Give the seats back and write the refund down; the refund loop pays it out, once."""
     booking = work.bookings.get(booking_id, caller=caller)
     booking.expect_version(version)

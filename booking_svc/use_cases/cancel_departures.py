@@ -39,7 +39,7 @@ def cancel_departures(
     if not departure_ids and (starts_from is None or starts_before is None):
         raise InvalidInput(errors=[FieldError("/departure_ids", "Name departures, or give both ends of a window.")])
     wanted = Filter(operator_id, route_id, "", "", tuple(departure_ids), starts_from, starts_before)
-    found = list(work.departures.list(wanted, after=None, limit=DEPARTURES_MAX + 1))
+    found = list(work.departures.page(wanted, after=None, limit=DEPARTURES_MAX + 1))
     if len(found) > DEPARTURES_MAX:
         raise InvalidInput(f"This would hit more than {DEPARTURES_MAX} departures. Choose a shorter window.")
     if departure_ids and len(found) < len(set(departure_ids)):

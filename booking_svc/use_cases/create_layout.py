@@ -9,9 +9,7 @@ from chassis.access import Caller
 from chassis.errors import Forbidden
 
 
-def create_layout(
-    work: Work, *, caller: Caller, operator_id: str, name: str, seats: Sequence[LayoutSeat]
-) -> Layout:
+def create_layout(work: Work, *, caller: Caller, operator_id: str, name: str, seats: Sequence[LayoutSeat]) -> Layout:
     """Store a layout; it never changes, so that a sold seat always means the same."""
     if not caller.works_for(operator_id):
         raise Forbidden(operator_id=operator_id)

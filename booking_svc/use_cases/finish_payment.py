@@ -19,21 +19,23 @@ def finish_payment(work: Work, *, charge_id: str, outcome: Outcome, issue_ticket
     booking = work.bookings.get_for_system(charge.booking_id)
     if charge.state not in OPEN or charge.state is outcome.state:
         return booking
-    work.payments.save_charge(
-        replace(charge, state=outcome.state, provider_charge_id=outcome.provider_charge_id)
-    )
+    work.payments.save_charge(replace(charge, state=outcome.state, provider_charge_id=outcome.provider_charge_id))
     if outcome.state is ChargeState.CAPTURED:
         return confirm(work, booking, charge, issue_ticket)
-    changed = {
-        ChargeState.DECLINED: booking.decline,
-        ChargeState.UNKNOWN: booking.lose_sight_of_payment,
-        ChargeState.ACTION_REQUIRED: lambda: booking.await_action(outcome.action_url),
-        ChargeState.PROCESSING: lambda: booking,
-    }[outcome.state]()
+    changed = after(booking, outcome)
     work.bookings.save(changed)
     if outcome.state is ChargeState.DECLINED:
         work.history.add("payment_declined", changed, now=work.now, item_ids=[])
     return changed
+
+
+def after(booking: Booking, outcome: Outcome) -> Booking:
+    """Return the booking after an outcome that is no payment."""
+    if outcome.state is ChargeState.DECLINED:
+        return booking.decline()
+    if outcome.state is ChargeState.ACTION_REQUIRED:
+        return booking.await_action(outcome.action_url)
+    return booking.lose_sight_of_payment()
 
 
 def confirm(work: Work, booking: Booking, charge: Charge, issue_ticket: IssueTicket) -> Booking:

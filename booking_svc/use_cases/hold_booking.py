@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from booking_svc.domain.booking import (
     Boarding,
@@ -14,7 +14,7 @@ from booking_svc.domain.booking import (
     ItemState,
     PaymentState,
 )
-from booking_svc.domain.departure import Departure
+from booking_svc.domain.departure import Departure, Leg
 from booking_svc.domain.errors import QuoteChanged, SoldOut, TooManyHolds
 from booking_svc.domain.events import BookingHeld
 from booking_svc.domain.layout import Layout
@@ -51,6 +51,19 @@ class PassengerWish:
         return Wish(seat_id, self.needs)
 
 
+@dataclass(frozen=True, slots=True)
+class Ride:
+    """What was quoted, on which departures, and the seat of each passenger on each leg."""
+
+    quote: FareQuote
+    departures: Mapping[str, Departure]
+    seats: Sequence[Sequence[int]]
+
+    def leg(self, number: int) -> Leg:
+        leg = self.quote.legs[number]
+        return self.departures[leg.departure_id].leg(leg.origin_sequence, leg.destination_sequence)
+
+
 def hold_booking(
     work: Work,
     *,
@@ -71,7 +84,9 @@ def hold_booking(
         raise TooManyHolds(holds_max=holds_max)
     expire_holds_on(work, departures)
     seats = choose_seats(work, departures, quote, passengers, is_seated_together=is_seated_together)
-    booking = new_booking(work, caller, quote, passengers, departures, seats, contact, hold_seconds)
+    ride = Ride(quote, departures, seats)
+    until = work.now + timedelta(seconds=hold_seconds)
+    booking = new_booking(work, ride, passengers, caller=caller, contact=contact, hold_until=until)
     take(work, departures, booking)
     fault_point("booking.seats_taken")
     work.bookings.add(booking)
@@ -135,9 +150,7 @@ def choose_on_leg(
     return [found[place] for place in range(len(wishes))]
 
 
-def named_seats(
-    work: Work, departure: Departure, layout: Layout, wishes: Sequence[Wish], ride: int
-) -> dict[int, int]:
+def named_seats(work: Work, departure: Departure, layout: Layout, wishes: Sequence[Wish], ride: int) -> dict[int, int]:
     """Choose the seats that were asked for by name."""
     index = layout.index() if any(wish.seat_id for wish in wishes) else {}
     asked = [index[wish.seat_id] for wish in wishes if wish.seat_id in index]
@@ -157,32 +170,29 @@ def has_features(layout: Layout) -> bool:
 
 def new_booking(
     work: Work,
-    caller: Caller,
-    quote: FareQuote,
+    ride: Ride,
     passengers: Sequence[PassengerWish],
-    departures: Mapping[str, Departure],
-    seats: Sequence[Sequence[int]],
+    *,
+    caller: Caller,
     contact: Contact,
-    hold_seconds: int,
+    hold_until: datetime,
 ) -> Booking:
     """Put a held booking together; the hold ends when the first leg departs, if not before."""
-    legs = tuple(departures[leg.departure_id].leg(leg.origin_sequence, leg.destination_sequence) for leg in quote.legs)
-    items = [
-        new_item(work, departures, quote, (number, leg), (place, passenger), seats[number][place])
-        for place, passenger in enumerate(passengers)
-        for number, leg in enumerate(quote.legs)
-    ]
-    first_departs_at = min(leg.origin.scheduled_at for leg in legs)
+    legs = tuple(ride.leg(number) for number in range(len(ride.quote.legs)))
     return Booking(
         id=work.new_id("bkg"),
         reference=free_reference(work),
         rider_id=caller.subject,
         operator_id=legs[0].operator_id,
         state=BookingState.HELD,
-        hold_expires_at=min(work.now + timedelta(seconds=hold_seconds), first_departs_at),
+        hold_expires_at=min([hold_until, *(leg.origin.scheduled_at for leg in legs)]),
         legs=legs,
-        items=tuple(items),
-        currency=quote.currency,
+        items=tuple(
+            new_item(work, ride, passenger, place=place, number=number)
+            for place, passenger in enumerate(passengers)
+            for number in range(len(legs))
+        ),
+        currency=ride.quote.currency,
         payment_state=PaymentState.NONE,
         action_url="",
         contact=contact,
@@ -191,31 +201,23 @@ def new_booking(
     )
 
 
-def new_item(
-    work: Work,
-    departures: Mapping[str, Departure],
-    quote: FareQuote,
-    numbered_leg: tuple[int, QuotedLeg],
-    numbered_passenger: tuple[int, PassengerWish],
-    seat: int,
-) -> Item:
+def new_item(work: Work, ride: Ride, passenger: PassengerWish, *, place: int, number: int) -> Item:
     """Make the item of one passenger on one leg."""
-    number, leg = numbered_leg
-    place, passenger = numbered_passenger
-    layout = work.layouts.get(departures[leg.departure_id].layout_id)
+    leg, seat = ride.quote.legs[number], ride.seats[number][place]
+    layout = work.layouts.get(ride.departures[leg.departure_id].layout_id)
     return Item(
-        work.new_id("itm"),
-        number,
-        leg.departure_id,
-        leg.origin_sequence,
-        leg.destination_sequence,
-        passenger.name,
-        passenger.category,
-        layout.seats[seat].id,
-        seat,
-        ItemState.HELD,
-        Boarding.EXPECTED,
-        quote.passengers[place].leg_minor[number],
+        id=work.new_id("itm"),
+        leg_index=number,
+        departure_id=leg.departure_id,
+        origin_sequence=leg.origin_sequence,
+        destination_sequence=leg.destination_sequence,
+        passenger_name=passenger.name,
+        category=passenger.category,
+        seat_id=layout.seats[seat].id,
+        seat_index=seat,
+        state=ItemState.HELD,
+        boarding=Boarding.EXPECTED,
+        price_minor=ride.quote.passengers[place].leg_minor[number],
     )
 
 

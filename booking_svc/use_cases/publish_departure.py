@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from booking_svc.domain.departure import (
@@ -21,7 +21,7 @@ from chassis.access import Caller
 from chassis.errors import FieldError, Forbidden, InvalidInput
 
 CALLS_MAX = 300
-DAYS_APART_MAX = 7
+DAYS_AFTER_START_MAX = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,18 +115,18 @@ def check_times(calls: Sequence[CallWish], *, start: datetime) -> None:
     """Refuse too few or too many calls, ends without a time, and times that run backwards or leave the service day."""
     if not 2 <= len(calls) <= CALLS_MAX:
         raise InvalidInput(errors=[FieldError("/calls", f"Give 2 to {CALLS_MAX} calls.")])
-    errors = []
-    for place in (0, len(calls) - 1):
-        if calls[place].arrival_at is None and calls[place].departure_at is None:
-            errors.append(FieldError(f"/calls/{place}", "Give the first and the last call a time."))
-    last = start
-    for place, call in enumerate(calls):
-        for time in (call.arrival_at, call.departure_at):
-            if time is None:
-                continue
-            if time < last or (time - start).days >= DAYS_APART_MAX:
-                errors.append(FieldError(f"/calls/{place}", "Times must not run backwards nor leave the service day."))
-            last = max(last, time)
+    ends = (0, len(calls) - 1)
+    errors = [
+        FieldError(f"/calls/{place}", "Give the first and the last call a time.")
+        for place in ends
+        if calls[place].arrival_at is None and calls[place].departure_at is None
+    ]
+    timed = [(place, time) for place, call in enumerate(calls) for time in (call.arrival_at, call.departure_at) if time]
+    last, latest = start, start + timedelta(days=DAYS_AFTER_START_MAX)
+    for place, time in timed:
+        if not last <= time < latest:
+            errors.append(FieldError(f"/calls/{place}", "Times must not run backwards nor leave the service day."))
+        last = max(last, time)
     if errors:
         raise InvalidInput(errors=errors)
 

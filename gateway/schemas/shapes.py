@@ -46,7 +46,7 @@ Instant = Annotated[AwareDatetime, BeforeValidator(only_text), AfterValidator(to
 
 
 def text(max_length: int, *, min_length: int = 1) -> Any:
-    """Bound a text of people's own words, as in `Annotated[str, text(200)]`."""
+    """Bound people's own words; it stands in the Annotated of a str."""
     return StringConstraints(min_length=min_length, max_length=max_length, pattern=WITHOUT_NUL)
 
 

@@ -2,9 +2,10 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeVar
 
 from chassis.access import Caller
 from chassis.errors import FieldError, InvalidInput, LostRace, NotFound
@@ -19,6 +20,8 @@ CATEGORY = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 CURRENCY = re.compile(r"[A-Z]{3}")
 PERCENT_MAX = 1000
 ZONE_FARES_MAX = 1000
+
+T = TypeVar("T", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +127,7 @@ class FarePolicy:
             raise LostRace(version=self.version)
 
 
-BOUNDS = {"minimum": "Least fare of a ride", "maximum": "Highest fare of a ride"}
+BOUNDS = {"minimum": "Minimum fare of a ride", "maximum": "Maximum fare of a ride"}
 DEFAULT = FarePolicy(
     id="",
     currency="EUR",
@@ -192,10 +195,11 @@ def zone_errors(zone_fares: Sequence[ZoneFare]) -> Iterator[FieldError]:
                 yield FieldError(f"/zone_fares/{place}/{name}", f"Give 1 to {ID_CHARS_MAX} printable characters.")
         if not 0 <= fare.amount_minor <= MINOR_MAX:
             yield FieldError(f"/zone_fares/{place}/amount_minor", f"Give 0 to {MINOR_MAX}.")
-    if twice := repeated(f"{fare.origin_zone_id} to {fare.destination_zone_id}" for fare in zone_fares):
-        yield FieldError("/zone_fares", f"Give each pair of zones once: {', '.join(twice)[:200]}.")
+    if twice := repeated((fare.origin_zone_id, fare.destination_zone_id) for fare in zone_fares):
+        named = ", ".join(" to ".join(pair) for pair in twice)
+        yield FieldError("/zone_fares", f"Give each pair of zones once: {named[:200]}.")
 
 
-def repeated(names: Iterable[str]) -> list[str]:
-    """Return the names that occur more than once."""
-    return [name for name, times in Counter(names).items() if times > 1]
+def repeated(things: Iterable[T]) -> list[T]:
+    """Return what occurs more than once."""
+    return [thing for thing, times in Counter(things).items() if times > 1]

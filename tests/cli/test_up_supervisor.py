@@ -15,17 +15,19 @@ from cli import supervisor
 from cli.outcomes import BreakdownError, SetupError
 from cli.supervisor import Program, Supervisor
 
-SERVE = "import signal; signal.sigwait([signal.SIGTERM])"
-STUBBORN = (
-    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
-)
-TELLING = """
-import pathlib, signal
-pathlib.Path({ready!r}).touch()
+SERVE = """
+import signal
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+print("serving", flush=True)
 signal.sigwait([signal.SIGTERM])
-with open({ended!r}, "a") as file:
-    print({name!r}, file=file)
 """
+DEAF = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("deaf", flush=True)
+time.sleep(60)
+"""
+DIE = "import os, signal; print('about to die', flush=True); os.kill(os.getpid(), signal.SIGKILL)"
 
 
 def program(name: str, code: str, is_ready: Callable[[], bool] = lambda: True) -> Program:
@@ -40,16 +42,22 @@ def lines() -> list[str]:
 
 @pytest.fixture
 def supervise(tmp_path: Path, lines: list[str]) -> Callable[..., Supervisor]:
-    return lambda *programs: Supervisor([programs], tmp_path, say=lines.append)
+    return lambda *programs, on_start=lambda: None: Supervisor(
+        [programs], tmp_path, say=lines.append, on_start=on_start
+    )
 
 
 async def stay() -> int:
     return await asyncio.Future()
 
 
+async def nothing() -> int:
+    return 0
+
+
 async def until(is_so: Callable[[], bool], seconds: float = 10) -> None:
     async with asyncio.timeout(seconds):
-        while not is_so():
+        while not is_so():  # noqa: ASYNC110 - other processes set no event
             await asyncio.sleep(0.01)
 
 
@@ -59,13 +67,12 @@ async def end(running: asyncio.Task[int], supervised: Supervisor) -> None:
     await supervised.stop()
 
 
-async def test_the_body_runs_when_all_are_ready_and_its_answer_is_the_answer(tmp_path, supervise):
-    ready = tmp_path / "ready"
-    code = TELLING.format(ready=str(ready), ended=str(tmp_path / "ended"), name="one")
-    supervised = supervise(program("one", code, ready.exists), program("two", SERVE))
+async def test_the_body_runs_when_all_are_ready_and_its_answer_is_the_answer(supervise, tmp_path):
+    log = tmp_path / "one.log"
+    supervised = supervise(program("one", SERVE, lambda: "serving" in log.read_text()), program("two", SERVE))
 
     async def body() -> int:
-        assert ready.exists()
+        assert "serving" in log.read_text()
         assert all(psutil.pid_exists(pid) for pid in supervised.pids.values())
         return 7
 
@@ -76,24 +83,21 @@ async def test_the_body_runs_when_all_are_ready_and_its_answer_is_the_answer(tmp
 
 async def test_one_that_was_killed_comes_back_as_another_process(supervise, lines):
     starts: list[int] = []
-    supervised = supervise(program("one", SERVE))
-    supervised._children[0]._on_start = lambda: starts.append(supervised.pids["one"])
+    supervised = supervise(program("one", SERVE), on_start=lambda: starts.append(supervised.pids["one"]))
     running = asyncio.create_task(supervised.run(stay))
-    await until(lambda: "is ready" in lines[-1:].__str__())
+    await until(lambda: len(lines) == 1)
     os.kill(starts[0], signal.SIGKILL)
-    await until(lambda: len(starts) == 2 and "is ready" in lines[-1])
+    await until(lambda: len(lines) == 3)
     assert psutil.pid_exists(starts[1])
     assert lines[1] == "one has ended (SIGKILL); starting it again, 1 of 5 times"
+    assert re.fullmatch(r"  one is ready after \d\.\d s", lines[2])
     await end(running, supervised)
 
 
 async def test_six_deaths_within_a_minute_end_everything_with_the_reason(supervise, lines, monkeypatch):
     monkeypatch.setattr(supervisor, "FIRST_PAUSE_SECONDS", 0.001)
-    dying = "import os, signal; print('about to die', flush=True); os.kill(os.getpid(), signal.SIGKILL)"
-    supervised = supervise(program("fine", SERVE), program("one", dying, lambda: False))
-    with pytest.raises(
-        BreakdownError, match=r"one has ended 6 times within 60 s, the last time with SIGKILL"
-    ) as broken:
+    supervised = supervise(program("fine", SERVE), program("one", DIE, lambda: False))
+    with pytest.raises(BreakdownError, match="one has ended 6 times within 60 s, the last time with SIGKILL") as broken:
         await supervised.run(stay)
     assert "about to die" in str(broken.value)
     assert [line for line in lines if "has ended" in line][-1].endswith("5 of 5 times")
@@ -105,9 +109,7 @@ async def test_deaths_of_more_than_a_minute_ago_are_forgiven(supervise, monkeypa
     monkeypatch.setattr(supervisor, "FIRST_PAUSE_SECONDS", 0.001)
     monkeypatch.setattr(supervisor, "RESTARTS_WINDOW_SECONDS", 0.0)
     starts: list[None] = []
-    dying = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
-    supervised = supervise(program("one", dying, lambda: False))
-    supervised._children[0]._on_start = lambda: starts.append(None)
+    supervised = supervise(program("one", DIE, lambda: False), on_start=lambda: starts.append(None))
     running = asyncio.create_task(supervised.run(stay))
     await until(lambda: len(starts) > 10)
     await end(running, supervised)
@@ -148,9 +150,7 @@ async def test_a_program_that_cannot_be_run_is_named(supervise):
 
 async def test_who_is_not_ready_in_time_is_named_with_its_log(supervise, monkeypatch):
     monkeypatch.setattr(supervisor, "READY_SECONDS", 1.0)
-    supervised = supervise(
-        program("fine", SERVE), program("late", f"print('still thinking', flush=True); {SERVE}", lambda: False)
-    )
+    supervised = supervise(program("fine", SERVE), program("late", f"print('still thinking')\n{SERVE}", lambda: False))
     with pytest.raises(BreakdownError, match=r"(?s)Not ready after 1 s: late\..*still thinking"):
         await supervised.run(stay)
     await supervised.stop()
@@ -168,16 +168,13 @@ async def test_a_check_that_objects_ends_everything(supervise):
 
 async def test_tiers_stop_one_after_the_other_the_last_first(tmp_path, lines):
     ended = tmp_path / "ended"
-    tiers = []
-    for tier in (("nats",), ("booking", "pricing"), ("gateway",)):
-        paths = {name: tmp_path / name for name in tier}
-        codes = {name: TELLING.format(ready=str(paths[name]), ended=str(ended), name=name) for name in tier}
-        tiers.append([program(name, codes[name], paths[name].exists) for name in tier])
+
+    def telling(name: str) -> Program:
+        code = f"{SERVE}\nwith open({str(ended)!r}, 'a') as file: print({name!r}, file=file)"
+        return program(name, code, lambda: "serving" in (tmp_path / f"{name}.log").read_text())
+
+    tiers = [[telling("nats")], [telling("booking"), telling("pricing")], [telling("gateway")]]
     supervised = Supervisor(tiers, tmp_path, say=lines.append)
-
-    async def nothing() -> int:
-        return 0
-
     await supervised.run(nothing)
     await supervised.stop()
     order = ended.read_text().split()
@@ -186,11 +183,7 @@ async def test_tiers_stop_one_after_the_other_the_last_first(tmp_path, lines):
 
 async def deaf(supervise: Callable[..., Supervisor], tmp_path: Path) -> Supervisor:
     """Start one that does not listen to SIGTERM."""
-    supervised = supervise(program("one", STUBBORN, lambda: "deaf" in (tmp_path / "one.log").read_text()))
-
-    async def nothing() -> int:
-        return 0
-
+    supervised = supervise(program("one", DEAF, lambda: "deaf" in (tmp_path / "one.log").read_text()))
     await supervised.run(nothing)
     return supervised
 
@@ -214,13 +207,9 @@ async def test_a_stop_can_be_hurried(supervise, tmp_path, monkeypatch):
 
 
 async def test_a_process_has_a_group_of_its_own_and_nothing_to_read(supervise, tmp_path):
-    code = f"import os, sys; print(os.getpgid(0) == os.getpid(), sys.stdin.read() == '', flush=True); {SERVE}"
+    code = f"import os, sys; print(os.getpgid(0) == os.getpid(), sys.stdin.read() == '')\n{SERVE}"
     log = tmp_path / "one.log"
-    supervised = supervise(program("one", code, lambda: log.read_text() == "True True\n"))
-
-    async def nothing() -> int:
-        return 0
-
+    supervised = supervise(program("one", code, lambda: log.read_text() == "True True\nserving\n"))
     assert await supervised.run(nothing) == 0
     await supervised.stop()
 
@@ -236,7 +225,7 @@ async def stay():
     await asyncio.Future()
 async def main():
     global supervised
-    one = Program("one", (sys.executable, "-c", {STUBBORN!r}), os.environ, lambda: True)
+    one = Program("one", (sys.executable, "-c", {DEAF!r}), os.environ, lambda: True)
     supervised = Supervisor([[one]], pathlib.Path({str(tmp_path)!r}), say=print)
     await supervised.run(stay)
 asyncio.run(main())

@@ -1,0 +1,125 @@
+"""Limits on what may come in, checked again behind the gateway."""
+
+import math
+import re
+from collections.abc import Callable, Iterable
+from datetime import date
+from functools import cache
+from typing import Any
+from zoneinfo import available_timezones
+
+from headway.booking.v1 import booking_service_pb2, timetable_service_pb2
+
+from chassis.errors import FieldError, InvalidInput
+
+ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")
+PASSENGERS_MAX = 50
+TEXT_MAX = 200
+TOKEN_MAX = 8192
+ITEMS_MAX = 300
+Check = tuple[str, bool, str]
+"""A pointer, whether it is right, and what to do if not."""
+
+
+def expect(checks: Iterable[Check]) -> None:
+    """Raise one InvalidInput with every check that fails."""
+    errors = [FieldError(pointer, advice) for pointer, is_right, advice in checks if not is_right]
+    if errors:
+        raise InvalidInput(errors=errors)
+
+
+def text(pointer: str, value: str, *, least: int = 1, most: int = TEXT_MAX) -> Check:
+    """Expect text of some length without control characters."""
+    is_clean = value == "" or value.isprintable()
+    advice = f"Give {least} to {most} printable characters."
+    return pointer, is_clean and least <= len(value.strip()) and len(value) <= most, advice
+
+
+def identifier(pointer: str, value: str, *, is_optional: bool = False) -> Check:
+    is_right = bool(ID.fullmatch(value)) or (is_optional and not value)
+    return pointer, is_right, "Give an identifier of up to 64 letters, digits, '_', '-', '.' or ':'."
+
+
+def one_of(pointer: str, value: str, parse: Callable[[str], Any], advice: str) -> Check:
+    """Expect text that something can read."""
+    try:
+        parse(value)
+    except (ValueError, KeyError, OSError):
+        return pointer, False, advice
+    return pointer, True, advice
+
+
+def zone(pointer: str, value: str) -> Check:
+    return pointer, value in known_zones(), "Give an IANA zone, for example Europe/Lisbon."
+
+
+@cache
+def known_zones() -> set[str]:
+    """Read the names of all zones, once."""
+    return available_timezones()
+
+
+def number(pointer: str, value: float, *, least: float, most: float) -> Check:
+    return pointer, math.isfinite(value) and least <= value <= most, f"Give a number from {least} to {most}."
+
+
+def check_departure(request: timetable_service_pb2.PublishDepartureRequest) -> None:
+    """Check what publishes a departure; its times are the use case's to judge."""
+    checks = [
+        identifier("/operator_id", request.operator_id),
+        text("/feed_trip_id", request.feed_trip_id, least=0),
+        text("/route/short_name", request.route.short_name),
+        text("/route/long_name", request.route.long_name, least=0),
+        text("/route/feed_route_id", request.route.feed_route_id, least=0),
+        ("/route/mode", request.route.mode in range(1, 8), "Choose a mode."),
+        text("/headsign", request.headsign, least=0),
+        one_of("/service_date", request.service_date, date.fromisoformat, "Give a date such as 2026-11-30."),
+        identifier("/layout_id", request.layout_id, is_optional=True),
+        ("/calls", len(request.calls) <= ITEMS_MAX, f"Give at most {ITEMS_MAX} calls."),
+    ]
+    for place, call in enumerate(request.calls):
+        checks.extend(call_checks(f"/calls/{place}", call))
+    expect(checks)
+
+
+def call_checks(pointer: str, call: timetable_service_pb2.CallInput) -> list[Check]:
+    if call.WhichOneof("at") != "stop":
+        return [identifier(f"{pointer}/stop_id", call.stop_id)]
+    stop = call.stop
+    return [
+        text(f"{pointer}/stop/feed_stop_id", stop.feed_stop_id, least=0, most=64),
+        text(f"{pointer}/stop/name", stop.name),
+        zone(f"{pointer}/stop/timezone", stop.timezone),
+        number(f"{pointer}/stop/latitude", stop.latitude, least=-90, most=90),
+        number(f"{pointer}/stop/longitude", stop.longitude, least=-180, most=180),
+        text(f"{pointer}/stop/zone_id", stop.zone_id, least=0, most=64),
+    ]
+
+
+def check_layout(request: timetable_service_pb2.CreateLayoutRequest) -> None:
+    checks = [identifier("/operator_id", request.operator_id), text("/name", request.name)]
+    for place, seat in enumerate(request.seats[:2001]):
+        checks.append(text(f"/seats/{place}/id", seat.id, most=8))
+        checks.extend(text(f"/seats/{place}/features", feature, most=32) for feature in seat.features)
+        checks.append(number(f"/seats/{place}/row", seat.row, least=0, most=10_000))
+        checks.append(number(f"/seats/{place}/column", seat.column, least=0, most=10_000))
+    expect(checks)
+
+
+def check_hold(request: booking_service_pb2.HoldBookingRequest) -> None:
+    passengers = request.passengers
+    checks = [
+        ("/quote_token", 0 < len(request.quote_token) <= TOKEN_MAX, "Send the token of a quote."),
+        ("/passengers", 1 <= len(passengers) <= PASSENGERS_MAX, f"Give 1 to {PASSENGERS_MAX} passengers."),
+        ("/contact/email", bool(EMAIL.fullmatch(request.contact.email.strip())), "Give an e-mail address."),
+        text("/contact/phone", request.contact.phone, least=0, most=32),
+    ]
+    for place, passenger in enumerate(passengers[:PASSENGERS_MAX]):
+        at = f"/passengers/{place}"
+        checks.append(text(f"{at}/name", passenger.name))
+        checks.append(text(f"{at}/category", passenger.category, most=32))
+        checks.append((f"{at}/seat_ids", len(passenger.seat_ids) <= 6, "Give at most one seat a leg."))
+        checks.extend(text(f"{at}/seat_ids", seat, least=0, most=8) for seat in passenger.seat_ids)
+        checks.extend(text(f"{at}/needs", need, most=32) for need in passenger.needs)
+    expect(checks)

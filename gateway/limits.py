@@ -1,0 +1,142 @@
+"""Bounds what one caller may ask for: the size of a body and the rate of requests."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address, ip_network
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chassis.errors import OverLimit
+from gateway.problems import HttpRefusal, problem_response
+
+BODY_BYTES_MAX = 64 * 1024
+BODY_BYTES_MAX_BY_PATH: Mapping[str, int] = {"/v1/feeds": 64 * 1024 * 1024}
+BUCKETS_MAX = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A bucket's size and how fast it fills again."""
+
+    name: str
+    burst: int
+    per_second: float
+
+
+ORDINARY = Policy("ordinary", burst=200, per_second=50.0)
+CREDENTIALS = Policy("credentials", burst=30, per_second=0.5)
+"""For what guesses passwords or references, or makes accounts: by address, whoever says to call."""
+CREDENTIALS_PATHS = frozenset({"/v1/oauth/token", "/v1/riders", "/v1/guests", "/v1/bookings/lookup"})
+
+
+class Buckets:
+    """Token buckets by caller. https://en.wikipedia.org/wiki/Token_bucket"""
+
+    def __init__(self, policy: Policy, *, clock: Callable[[], float] = time.monotonic, size: int = BUCKETS_MAX) -> None:
+        self.policy = policy
+        self._clock = clock
+        self._size = size
+        # Caller -> what was left and when; whoever was away longest is forgotten first, by when their bucket is full.
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, caller: str) -> tuple[float, float]:
+        """Take one; return what is left and how many seconds to wait if nothing was."""
+        now = self._clock()
+        left, at = self._left.get(caller, (float(self.policy.burst), now))
+        left = min(self.policy.burst, left + (now - at) * self.policy.per_second)
+        wait_seconds = 0.0 if left >= 1 else (1 - left) / self.policy.per_second
+        left -= 0 if wait_seconds else 1
+        self._left[caller] = (left, now)
+        self._left.move_to_end(caller)
+        if len(self._left) > self._size:
+            self._left.popitem(last=False)
+        return left, wait_seconds
+
+
+class RateLimits:
+    """Refuses what comes too fast from one subject, or from one address where nobody has signed in."""
+
+    def __init__(
+        self, app: ASGIApp, *, subject_of: Callable[[Scope], str], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._app = app
+        self._subject_of = subject_of
+        self._ordinary = Buckets(ORDINARY, clock=clock)
+        self._credentials = Buckets(CREDENTIALS, clock=clock)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith("/v1/"):
+            await self._app(scope, receive, send)
+            return
+        buckets = self._credentials if scope["path"] in CREDENTIALS_PATHS else self._ordinary
+        caller = address_block(scope) if buckets is self._credentials else self._subject_of(scope)
+        left, wait_seconds = buckets.take(caller or address_block(scope))
+        if wait_seconds:
+            refusal = problem_response(OverLimit(retry_after_seconds=wait_seconds), path=scope["path"])
+            await refusal(scope, receive, telling(send, buckets.policy, left, wait_seconds))
+        else:
+            await self._app(scope, receive, telling(send, buckets.policy, left, wait_seconds))
+
+
+def telling(send: Send, policy: Policy, left: float, wait_seconds: float) -> Send:
+    """Add what is left to an answer. https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/"""
+    window = round(policy.burst / policy.per_second)
+    headers = [
+        (b"ratelimit-policy", f'"{policy.name}";q={policy.burst};w={window}'.encode()),
+        (b"ratelimit", f'"{policy.name}";r={int(left)};t={int(wait_seconds) + 1 if wait_seconds else 0}'.encode()),
+    ]
+
+    async def send_telling(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], *headers]
+        await send(message)
+
+    return send_telling
+
+
+def address_block(scope: Scope) -> str:
+    """Name where a request comes from: an IPv4 address, or the /64 that one IPv6 user has to himself."""
+    host = scope["client"][0] if scope.get("client") else ""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return str(host)
+    return str(ip_network(f"{host}/64", strict=False)) if isinstance(address, IPv6Address) else host
+
+
+class BodyLimit:
+    """Stops reading a body that is larger than its operation takes, however it is sent."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        bytes_max = BODY_BYTES_MAX_BY_PATH.get(scope["path"], BODY_BYTES_MAX)
+        if declared_bytes(scope) > bytes_max:
+            await problem_response(HttpRefusal("body_too_large"), path=scope["path"])(scope, receive, send)
+            return
+        received_bytes = 0
+
+        async def receive_bounded() -> Message:
+            nonlocal received_bytes
+            message = await receive()
+            received_bytes += len(message.get("body", b""))
+            if received_bytes > bytes_max:
+                raise HTTPException(413)
+            return message
+
+        await self._app(scope, receive_bounded, send)
+
+
+def declared_bytes(scope: Scope) -> int:
+    """Return the length that a request says its body has; 0 when it does not say."""
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            return int(value) if value.isdigit() else 0
+    return 0

@@ -1,0 +1,36 @@
+"""The gateway's settings: environment variables GATEWAY_* and HEADWAY_*."""
+
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from chassis.settings import Settings
+
+
+class GatewaySettings(Settings):
+    prefix: ClassVar[str] = "GATEWAY_"
+
+    database_url: str
+    keys_dir: Path
+    booking_address: str
+    tracking_address: str
+    pricing_address: str
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    log_level: str = "INFO"
+
+    rate_limits: Literal["on", "off"] = "on"
+    # Origins whose pages may call from a browser, separated by commas; "*" is any.
+    cors_origins: str = ""
+    # Proxies whose X-Forwarded-For is believed, separated by commas; nobody's by default.
+    trusted_proxies: str = ""
+    # The client `headway-admin` takes tokens with every scope for this secret, at every operator.
+    admin_client_secret: str = Field("", max_length=256)
+    # Makes rider@, driver@ and operator@example.com with this password; the staff work for `demo_operator_id`.
+    demo_password: str = Field("", max_length=256)
+    demo_operator_id: str = "*"
+    # Where this gateway is reached from outside; only told in tokens' documentation.
+    token_issuer_url: str = ""
+    # Where devices open their gRPC stream; the tracking service's own address when empty.
+    public_grpc_address: str = ""

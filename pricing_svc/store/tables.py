@@ -1,0 +1,61 @@
+"""The pricing service's own tables."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+from chassis.database import Instant
+
+
+class Table(SQLModel, registry=registry()):
+    """The registry of this service's tables."""
+
+
+class FarePolicyRow(Table, table=True):
+    """One version of a fare policy; the draft has no `published_at`, and the newest that has one is in force."""
+
+    __tablename__ = "fare_policies"
+    policy_id: str = Field(primary_key=True)
+    version: int = Field(primary_key=True, sa_type=sa.BigInteger)
+    currency: str
+    base_minor: int = Field(sa_type=sa.BigInteger)
+    per_kilometer_minor: int = Field(sa_type=sa.BigInteger)
+    minimum_minor: int = Field(sa_type=sa.BigInteger)
+    maximum_minor: int = Field(sa_type=sa.BigInteger)
+    rounding_minor: int = Field(sa_type=sa.BigInteger)
+    # [[category, percent], ...]
+    categories: str = Field(sa_type=sa.Text)
+    # [[origin zone, destination zone, amount], ...]
+    zone_fares: str = Field(sa_type=sa.Text)
+    published_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
+class DepartureRow(Table, table=True):
+    """A departure as pricing needs it; `body` is the whole of it in JSON."""
+
+    __tablename__ = "departures"
+    id: str = Field(primary_key=True)
+    version: int = Field(sa_type=sa.BigInteger)
+    ends_at: datetime = Field(sa_type=Instant, index=True)
+    body: str = Field(sa_type=sa.Text)
+
+
+class AvailabilityRow(Table, table=True):
+    """The seats free on each segment of a departure, in JSON."""
+
+    __tablename__ = "availabilities"
+    departure_id: str = Field(primary_key=True)
+    version: int = Field(sa_type=sa.BigInteger)
+    capacity: int
+    seats_free: str = Field(sa_type=sa.Text)
+    observed_at: datetime = Field(sa_type=Instant, index=True)
+
+
+class RebuildRow(Table, table=True):
+    """A read model that was built once from its owner's list; from then on events keep it."""
+
+    __tablename__ = "rebuilds"
+    name: str = Field(primary_key=True)
+    finished_at: datetime = Field(sa_type=Instant)
