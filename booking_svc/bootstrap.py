@@ -7,7 +7,7 @@ from pathlib import Path
 from headway.booking.v1 import booking_service_pb2 as booking_pb
 from headway.booking.v1 import booking_service_pb2_grpc, bookings_pb2, timetable_service_pb2_grpc
 from headway.booking.v1 import timetable_service_pb2 as timetable_pb
-from prometheus_client import REGISTRY
+from prometheus_client import REGISTRY, CollectorRegistry
 
 from booking_svc import loops, translate
 from booking_svc.domain.booking import Booking
@@ -41,10 +41,10 @@ def open_store(database_url: str, clock: Clock, *, metrics: Metrics | None = Non
     return Store(database, partial(Work, encode=encode_event), clock, metrics=metrics)
 
 
-def build(settings: BookingSettings, clock: Clock | None = None) -> Service:
+def build(settings: BookingSettings, clock: Clock | None = None, *, registry: CollectorRegistry = REGISTRY) -> Service:
     """Wire the parts together."""
     clock = clock or SystemClock()
-    store = open_store(settings.database_url, clock, metrics=Metrics(REGISTRY))
+    store = open_store(settings.database_url, clock, metrics=Metrics(registry))
     bus = Bus(settings.nats_url, name="booking", streams=STREAMS)
     verifier = Verifier(settings.keys_dir / "trusted")
     tokens = Tokens(open_signer("booking", settings.keys_dir), verifier, clock)
@@ -62,7 +62,7 @@ def build(settings: BookingSettings, clock: Clock | None = None) -> Service:
         wait_seconds=settings.payment_wait_seconds,
         give_up_seconds=settings.payment_give_up_seconds,
     )
-    edge = Edge(RULES, verifier, clock, registry=REGISTRY)
+    edge = Edge(RULES, verifier, clock, registry=registry)
     server = RpcServer(edge, host=settings.grpc_host, port=settings.grpc_port, has_reflection=settings.reflection)
     limits = HoldLimits(settings.hold_seconds, settings.holds_per_rider)
     bookings = BookingServicer(store, payments, tokens, limits=limits, answer=answer, refund_now=refund_now)
@@ -71,7 +71,7 @@ def build(settings: BookingSettings, clock: Clock | None = None) -> Service:
         "booking",
         store,
         bus,
-        Relay(store, bus, source="headway/booking", registry=REGISTRY),
+        Relay(store, bus, source="headway/booking", registry=registry),
         server,
         loops=loops.loops(store, payments, provider, refund_now),
         closing=(payments.close, provider.close),

@@ -22,13 +22,21 @@ TIDY_SECONDS = 600.0
 def loops(
     store: Store[Work], payments: Payments, provider: PaymentProvider, refund_now: asyncio.Event
 ) -> Sequence[Loop]:
-    """List the loops; each goes on after a failure."""
-    return (
-        partial(every, EXPIRE_SECONDS, partial(in_steps, lambda: store.write(expire_holds), HOLDS_A_STEP)),
-        partial(every, RESOLVE_SECONDS, payments.resolve_open_charges),
-        partial(pay_refunds_soon, store, provider, refund_now),
-        partial(every, TIDY_SECONDS, partial(in_steps, lambda: store.write(tidy), ROWS_A_STEP)),
-    )
+    """List the loops; each goes on after a failure, which names it."""
+
+    async def expiring() -> None:
+        await every(EXPIRE_SECONDS, partial(in_steps, lambda: store.write(expire_holds), HOLDS_A_STEP))
+
+    async def resolving() -> None:
+        await every(RESOLVE_SECONDS, payments.resolve_open_charges)
+
+    async def refunding() -> None:
+        await pay_refunds_soon(store, provider, refund_now)
+
+    async def tidying() -> None:
+        await every(TIDY_SECONDS, partial(in_steps, lambda: store.write(tidy), ROWS_A_STEP))
+
+    return expiring, resolving, refunding, tidying
 
 
 async def in_steps(step: Callable[[], Awaitable[int]], full: int) -> None:

@@ -116,7 +116,10 @@ class Bus:
         """Flush what was published if the broker is there; leave at once otherwise."""
         try:
             async with asyncio.timeout(2):
-                await (self._client.drain() if self._client.is_connected else self._client.close())
+                if self._client.is_connected:
+                    await self._client.drain()
+                elif self._client.is_reconnecting:  # one that has never been connected has nothing to close
+                    await self._client.close()
         except (nats.errors.Error, TimeoutError, OSError):
             pass
 

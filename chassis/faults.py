@@ -1,13 +1,16 @@
 """Places where a test may break the program; inert unless the environment switches one on.
 
-HEADWAY_FAULTS="booking.group_committed:kill:3" kills the process the third time that point is passed,
+HEADWAY_FAULTS="relay.read:kill:3" kills a process the third time it passes that point, "relay.read@pricing:kill:3" only
+`python -m pricing_svc`; with HEADWAY_FAULTS_DIR each fault happens once, whatever restarts.
 HEADWAY_FAULTS_OFF="seat_lock,once" switches guards off, so that a test can show that it would notice.
 """
 
 import os
 import signal
+import sys
 import time
 from collections import Counter
+from pathlib import Path
 
 from chassis.errors import Unavailable
 
@@ -22,8 +25,13 @@ def fault_point(name: str) -> None:
     _passed[name] += 1
     for entry in plan.split(","):
         point, action, nth = (*entry.split(":"), "1")[:3]
-        if point == name and _passed[name] == int(nth) and _is_first_time(entry):
+        if point in (name, f"{name}@{process_name()}") and _passed[name] == int(nth) and _is_first_time(entry):
             _break(action)
+
+
+def process_name() -> str:
+    """Name the process by the package that it was started from: booking for `python -m booking_svc`."""
+    return Path(sys.argv[0]).parent.name.removesuffix("_svc")
 
 
 def is_guard_off(name: str) -> bool:

@@ -60,7 +60,7 @@ class Outcome:
     """A value or a failure; exactly one of them."""
 
     value: Any = None
-    failure: Exception | None = None
+    failure: BaseException | None = None
 
 
 class PoisonedError(Exception):
@@ -177,10 +177,7 @@ class Writer:
                 failure = poisoned.__cause__
                 if not is_transient(failure):
                     break
-        if isinstance(failure, UNAVAILABLE):
-            log.warning("database_failed", cause=type(failure.__cause__ or failure).__name__)
-            failure = Unavailable(dependency="database")
-        return Outcome(failure=tellable(failure))
+        return Outcome(failure=failure)
 
     def _commit(self, calls: Sequence[Call]) -> list[Outcome]:
         """Run calls in one transaction and commit once; raise nothing but PoisonedError."""
@@ -215,7 +212,7 @@ class Writer:
         try:
             outcome = Outcome(run_once(work, call))
         except BaseException as failure:  # a thread that ended would leave every caller waiting
-            outcome = Outcome(failure=tellable(failure))
+            outcome = Outcome(failure=failure)
         self.metrics.called(call.use_case, time.perf_counter() - began)
         if isinstance(self._error, sa.exc.DBAPIError) and self._error.connection_invalidated:
             raise self._error
@@ -276,18 +273,20 @@ def settle(settled: Sequence[tuple[asyncio.Future[Any], Outcome]]) -> None:
             continue
         if outcome.failure is None:
             future.set_result(outcome.value)
-        elif isinstance(outcome.failure, Failure):
-            # A refusal is an answer: the frames it came from need not live as long as it does.
-            future.set_exception(outcome.failure.with_traceback(None))
         else:
-            future.set_exception(outcome.failure)
+            future.set_exception(tellable(outcome.failure))
 
 
-def tellable(failure: BaseException | None) -> Exception:
-    """Wrap what a future does not take or what would end the caller's event loop."""
-    if isinstance(failure, Exception) and not isinstance(failure, StopIteration):
-        return failure
-    return RuntimeError(f"The call raised {failure!r}.")
+def tellable(failure: BaseException) -> Exception:
+    """Turn what a call raised into what its caller can be told."""
+    if isinstance(failure, UNAVAILABLE):
+        log.warning("database_failed", cause=type(failure.__cause__ or failure).__name__)
+        return Unavailable(dependency="database")
+    if isinstance(failure, StopIteration) or not isinstance(failure, Exception):
+        # No future takes the one, and the others would end the caller's event loop.
+        return RuntimeError(f"The call raised {failure!r}.")
+    # A refusal is an answer: the frames it came from need not live as long as it does.
+    return failure.with_traceback(None) if isinstance(failure, Failure) else failure
 
 
 def is_transient(failure: BaseException | None) -> bool:

@@ -14,11 +14,13 @@ from itertools import islice
 from pathlib import Path
 
 from cli.outcomes import SetupError
-from cli.probes import HOST, answers_ok, check_nats, is_nats_ready, serves_grpc
+from cli.probes import HOST, answers_ok, is_nats_ready, serves_grpc
 from cli.supervisor import Program
 
 SERVICES = ("booking", "tracking", "pricing")
 DATABASES = ("gateway", *SERVICES)
+PROCESSES = ("nats", *SERVICES, "gateway", "payments")
+ADMIN_CLIENT_ID = "headway-admin"
 # Below what systems give to outgoing connections, so that nobody takes the port of a process that is being restarted.
 PORTS = range(20_000, 32_000)
 
@@ -36,77 +38,93 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """What runs where."""
+    """What runs where, with which settings and secrets."""
 
-    tiers: tuple[tuple[Program, ...], ...]
-    gateway_url: str
-    nats_url: str
-    grpc: Mapping[str, str]
+    options: Options
+    secrets: Mapping[str, str]
+    ports: Mapping[str, int]
 
     @property
-    def names(self) -> list[str]:
-        return [program.name for tier in self.tiers for program in tier]
+    def gateway_url(self) -> str:
+        return f"http://{HOST}:{self.ports['gateway']}"
 
+    @property
+    def nats_url(self) -> str:
+        return self.options.nats_url or f"nats://{HOST}:{self.ports['nats']}"
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What all processes are told; the user's own environment goes with it."""
+    @property
+    def grpc(self) -> dict[str, str]:
+        return {name: f"{HOST}:{self.ports[name]}" for name in SERVICES}
 
-    data_dir: Path
-    nats_url: str
-    database_url_template: str | None
-
-    def environment(self, service: str, **settings: object) -> dict[str, str]:
-        """Return the whole environment of a service: the user's, with the addresses that we chose."""
-        ours = {
-            "database_url": self.database_url(service),
+    def ready(self, pids: Mapping[str, int | None]) -> dict[str, object]:
+        """Return what other programs are told."""
+        return {
+            "gateway_url": self.gateway_url,
             "nats_url": self.nats_url,
-            "keys_dir": self.data_dir / "keys",
-            **settings,
+            "grpc": self.grpc,
+            "admin": {"client_id": ADMIN_CLIENT_ID, "client_secret": self.secrets["admin_client_secret"]},
+            "pids": {name: pids.get(name) for name in PROCESSES},
         }
-        return neighbourly() | {f"{service}_{name}".upper(): str(value) for name, value in ours.items()}
 
-    def database_url(self, service: str) -> str:
-        if self.database_url_template:
-            return self.database_url_template.replace("{service}", service)
-        return f"sqlite:///{self.data_dir / service}.sqlite"
+    def tiers(self) -> list[list[Program]]:
+        """List what to start; a tier leans on those before it and stops first."""
+        payments_url = f"http://{HOST}:{self.ports['payments']}"
+        booking = self._service("booking", payments_url=payments_url)
+        others = [self._service(name, booking_address=self.grpc["booking"]) for name in ("tracking", "pricing")]
+        broker = [] if self.options.nats_url else [self._nats()]
+        return [broker, [self._payments()], [booking, *others], [self._gateway()]]
+
+    def _nats(self) -> Program:
+        """Run nats-server on loopback, with every acknowledged message on disk."""
+        folder = self.options.data_dir / "nats"
+        folder.mkdir(exist_ok=True)
+        listen, monitor = (f"{HOST}:{self.ports[name]}" for name in ("nats", "nats_monitor"))
+        config = {"listen": listen, "http": monitor, "jetstream": {"store_dir": str(folder), "sync_interval": "always"}}
+        # JSON is a NATS configuration, too, and quotes any path rightly.
+        (folder / "nats.conf").write_text(json.dumps(config, indent=2))
+        command = (find_nats_server(os.environ), "-c", str(folder / "nats.conf"))
+        return Program("nats", command, dict(os.environ), partial(is_nats_ready, self.ports["nats_monitor"]))
+
+    def _payments(self) -> Program:
+        """Run the sandbox payment provider."""
+        port, ledger = self.ports["payments"], self.options.data_dir / "payments.sqlite"
+        module = ("cli.payments", "--host", HOST, "--port", str(port), "--ledger", str(ledger))
+        return python("payments", *module, environment=neighbourly(), is_ready=partial(answers_ok, port, "/livez"))
+
+    def _service(self, name: str, **neighbour: str) -> Program:
+        """Run one of the services, told where the one that it needs is."""
+        port = self.ports[name]
+        environment = self.environment(name, grpc_host=HOST, grpc_port=port, **neighbour)
+        return python(name, f"{name}_svc", environment=environment, is_ready=partial(serves_grpc, port))
+
+    def _gateway(self) -> Program:
+        """Run the public edge."""
+        port = self.ports["gateway"]
+        own = {f"{name}_address": address for name, address in self.grpc.items()} | dict(self.secrets)
+        environment = self.environment(
+            "gateway", host=HOST, port=port, public_grpc_address=self.grpc["tracking"], **own
+        )
+        return python("gateway", "gateway", environment=environment, is_ready=partial(answers_ok, port, "/readyz"))
+
+    def environment(self, name: str, **own: object) -> dict[str, str]:
+        """Return a process's whole environment: the user's, but with the addresses that we chose."""
+        keys_dir = self.options.data_dir / "keys"
+        ours = {"database_url": self.database_url(name), "nats_url": self.nats_url, "keys_dir": keys_dir, **own}
+        return neighbourly() | {f"{name}_{setting}".upper(): str(value) for setting, value in ours.items()}
+
+    def database_url(self, name: str) -> str:
+        if template := self.options.database_url_template:
+            return template.replace("{service}", name)
+        return f"sqlite:///{self.options.data_dir / name}.sqlite"
 
 
-def plan(options: Options, secret: Mapping[str, str]) -> Stack:
-    """Choose an address for everything and write down how each process is started."""
-    if options.nats_url:
-        check_nats(options.nats_url)
-    ports = dict(zip((*SERVICES, "payments", "nats", "nats_monitor", "gateway"), free_ports(7), strict=True))
-    if options.gateway_port:
-        ports["gateway"] = reserved(options.gateway_port)
-    broker = () if options.nats_url else (nats(options.data_dir / "nats", ports["nats"], ports["nats_monitor"]),)
-    nats_url = options.nats_url or f"nats://{HOST}:{ports['nats']}"
-    settings = Settings(options.data_dir, nats_url, options.database_url_template)
-    grpc = {name: f"{HOST}:{ports[name]}" for name in SERVICES}
-    return Stack(
-        tiers=(
-            broker,
-            (payments(options.data_dir / "payments.sqlite", ports["payments"]),),
-            tuple(service(settings, name, ports, grpc) for name in SERVICES),
-            (gateway(settings, ports["gateway"], grpc, secret),),
-        ),
-        gateway_url=f"http://{HOST}:{ports['gateway']}",
-        nats_url=nats_url,
-        grpc=grpc,
-    )
-
-
-def nats(folder: Path, port: int, monitor_port: int) -> Program:
-    """Run nats-server: on loopback, every acknowledged message on disk."""
-    folder.mkdir(exist_ok=True)
-    config = folder / "nats.conf"
-    jetstream = {"store_dir": str(folder), "sync_interval": "always"}
-    # What is JSON is a NATS configuration, too, with any path rightly quoted.
-    config.write_text(
-        json.dumps({"listen": f"{HOST}:{port}", "http": f"{HOST}:{monitor_port}", "jetstream": jetstream}, indent=2)
-    )
-    command = (find_nats_server(os.environ), "-c", str(config))
-    return Program("nats", command, dict(os.environ), partial(is_nats_ready, monitor_port))
+def plan(options: Options, made: Mapping[str, str]) -> Stack:
+    """Choose an address for everything; raise SetupError when the user's cannot be had."""
+    if options.gateway_port and (reason := why_taken(options.gateway_port)):
+        raise SetupError(f"Port {options.gateway_port} cannot be used: {reason}. Choose another --gateway-port.")
+    ports = dict(zip((*PROCESSES, "nats_monitor"), free_ports(len(PROCESSES) + 1), strict=True))
+    own = {name: os.environ.get(f"GATEWAY_{name.upper()}", secret) for name, secret in made.items()}
+    return Stack(options, own, ports | ({"gateway": options.gateway_port} if options.gateway_port else {}))
 
 
 def find_nats_server(environment: Mapping[str, str]) -> str:
@@ -121,39 +139,11 @@ def find_nats_server(environment: Mapping[str, str]) -> str:
     )
 
 
-def payments(ledger: Path, port: int) -> Program:
-    """Run the sandbox payment provider."""
-    arguments = ("--host", HOST, "--port", str(port), "--ledger", str(ledger))
-    return python("payments", "cli.payments", *arguments, environment=neighbourly(), is_ready=at(port, "/livez"))
-
-
-def service(settings: Settings, name: str, ports: Mapping[str, int], grpc: Mapping[str, str]) -> Program:
-    """Run one of the services, told where the one that it needs is."""
-    neighbour: dict[str, object] = {"booking_address": grpc["booking"]}
-    if name == "booking":
-        neighbour = {"payments_url": f"http://{HOST}:{ports['payments']}"}
-    environment = settings.environment(name, grpc_host=HOST, grpc_port=ports[name], **neighbour)
-    return python(name, f"{name}_svc", environment=environment, is_ready=partial(serves_grpc, ports[name]))
-
-
-def gateway(settings: Settings, port: int, grpc: Mapping[str, str], secret: Mapping[str, str]) -> Program:
-    """Run the public edge."""
-    addresses = {f"{name}_address": address for name, address in grpc.items()}
-    environment = settings.environment(
-        "gateway", host=HOST, port=port, public_grpc_address=grpc["tracking"], **addresses, **secret
-    )
-    return python("gateway", "gateway", environment=environment, is_ready=at(port, "/readyz"))
-
-
 def python(
     name: str, module: str, *arguments: str, environment: Mapping[str, str], is_ready: Callable[[], bool]
 ) -> Program:
     """Run a module with this Python; -P keeps the current folder from lending it another of that name."""
     return Program(name, (sys.executable, "-P", "-m", module, *arguments), environment, is_ready)
-
-
-def at(port: int, path: str) -> Callable[[], bool]:
-    return partial(answers_ok, port, path)
 
 
 def neighbourly() -> dict[str, str]:
@@ -166,13 +156,6 @@ def free_ports(count: int) -> list[int]:
     """Choose ports of the loopback address that nobody listens on."""
     shuffled = secrets.SystemRandom().sample(PORTS, len(PORTS))
     return list(islice((port for port in shuffled if why_taken(port) is None), count))
-
-
-def reserved(port: int) -> int:
-    """Return a port that the user asked for, if it can be had."""
-    if reason := why_taken(port):
-        raise SetupError(f"Port {port} cannot be used: {reason}. Choose another --gateway-port, or 0 for any.")
-    return port
 
 
 def why_taken(port: int) -> str | None:

@@ -3,98 +3,71 @@
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from cli.data_dir import load_secrets, open_data_dir, prepare_logs, write_whole
 from cli.databases import create_missing
 from cli.outcomes import SetupError
-from cli.stack import DATABASES, Options, Stack, plan
+from cli.probes import check_nats
+from cli.stack import DATABASES, PROCESSES, Options, Stack, plan
 from cli.supervisor import Supervisor
 
-ADMIN_CLIENT_ID = "admin"
-PROCESSES = ("nats", "booking", "tracking", "pricing", "gateway", "payments")
-POSTGRES_PATIENCE_SECONDS = "5"
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A running Headway: where it is and how to be let in."""
-
-    stack: Stack
-    secret: Mapping[str, str]
-    data_dir: Path
-
-    def ready(self, pids: Mapping[str, int | None]) -> dict[str, object]:
-        """Return what other programs are told."""
-        return {
-            "gateway_url": self.stack.gateway_url,
-            "nats_url": self.stack.nats_url,
-            "grpc": dict(self.stack.grpc),
-            "admin": {"client_id": ADMIN_CLIENT_ID, "client_secret": self.secret["admin_client_secret"]},
-            "pids": {name: pids.get(name) for name in PROCESSES},
-        }
-
-    def summary(self) -> str:
-        """Return what the user is told."""
-        grpc = ", ".join(f"{name} {address}" for name, address in self.stack.grpc.items())
-        return f"""Headway is running.
-  Try it out   {self.stack.gateway_url}/docs
-  Live page    {self.stack.gateway_url}/
-  Sign in as   rider@example.com, driver@example.com or operator@example.com, password {self.secret["demo_password"]}
-  gRPC         {grpc}
-  NATS         {self.stack.nats_url}
-  Data, logs   {self.data_dir}
+SUMMARY = """Headway is running.
+  Try it out   {stack.gateway_url}/docs
+  Live page    {stack.gateway_url}/
+  Sign in as   rider@example.com, driver@example.com or operator@example.com, password {stack.secrets[demo_password]}
+  gRPC         booking {stack.grpc[booking]}, tracking {stack.grpc[tracking]}, pricing {stack.grpc[pricing]}
+  NATS         {stack.nats_url}
+  Data, logs   {stack.options.data_dir}
 Ctrl-C stops it."""
 
+Body = Callable[[Stack], Awaitable[int]]
 
-Body = Callable[[Running], Awaitable[int]]
 
-
-async def stay(_running: Running) -> int:
+async def stay(_stack: Stack) -> int:
     """Run until told to stop."""
     return await asyncio.Future()
 
 
 def up(options: Options, body: Body = stay) -> int:
     """Start everything, run `body`, stop everything; return the exit code."""
+    os.umask(0o077)  # what is in the data folder is its owner's alone
     with open_data_dir(options.data_dir):
-        for path in ready_files(options):
+        ready_files = [options.data_dir / "ready.json", *([options.ready_file] if options.ready_file else [])]
+        for path in ready_files:
             path.unlink(missing_ok=True)
             if not os.access(path.parent, os.W_OK):
-                raise SetupError(f"{path} cannot be written: the folder is missing or not yours.")
+                raise SetupError(f"{path} cannot be written: its folder is missing or not yours.")
+        if options.nats_url:
+            check_nats(options.nats_url)
         if options.database_url_template:
-            os.environ.setdefault("PGCONNECT_TIMEOUT", POSTGRES_PATIENCE_SECONDS)
             create_missing(options.database_url_template, DATABASES)
-        made = load_secrets(options.data_dir / "secrets.json")
-        secret = {name: os.environ.get(f"GATEWAY_{name.upper()}", value) for name, value in made.items()}
-        running = Running(plan(options, secret), secret, options.data_dir)
-        return asyncio.run(supervise(running, ready_files(options), body))
+        stack = plan(options, load_secrets(options.data_dir / "secrets.json"))
+        return asyncio.run(run(stack, ready_files, body))
 
 
-async def supervise(running: Running, ready_files: list[Path], body: Body) -> int:
+async def run(stack: Stack, ready_files: Sequence[Path], body: Body) -> int:
     """Keep the processes running as long as `body` does and nobody says stop."""
-    is_announced = False
+    is_ready = False
 
     def announce() -> None:
-        """Tell other programs, and tell them again when a process has been replaced."""
-        for path in ready_files if is_announced else ():
-            write_whole(path, running.ready(supervisor.pids))
+        """Tell other programs, once all is ready, and again when a process has been replaced."""
+        for path in ready_files if is_ready else ():
+            write_whole(path, stack.ready(supervisor.pids))
 
     async def when_ready() -> int:
-        nonlocal is_announced
-        is_announced = True
+        nonlocal is_ready
+        is_ready = True
         announce()
-        say(running.summary())
-        return await body(running)
+        say(SUMMARY.format(stack=stack))
+        return await body(stack)
 
-    logs = running.data_dir / "logs"
-    prepare_logs(logs, running.stack.names)
-    supervisor = Supervisor(running.stack.tiers, logs, say=say, on_start=announce)
+    prepare_logs(stack.options.data_dir / "logs", PROCESSES)
+    supervisor = Supervisor(stack.tiers(), stack.options.data_dir / "logs", say=say, on_start=announce)
     stop_on_signals(supervisor)
-    say("Starting " + ", ".join(running.stack.names))
+    say(f"Starting {', '.join(supervisor.pids)} ...")
     try:
         return await supervisor.run(when_ready)
     except asyncio.CancelledError:
@@ -102,7 +75,7 @@ async def supervise(running: Running, ready_files: list[Path], body: Body) -> in
     finally:
         for path in ready_files:
             path.unlink(missing_ok=True)
-        say("Stopping")
+        say("Stopping ...")
         await supervisor.stop()
 
 
@@ -120,12 +93,6 @@ def stop_on_signals(supervisor: Supervisor) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup asks us to outlive the terminal
             asyncio.get_running_loop().add_signal_handler(number, stop)
-
-
-def ready_files(options: Options) -> list[Path]:
-    """List where other programs look."""
-    always = options.data_dir / "ready.json"
-    return [always] if options.ready_file is None else [always, options.ready_file]
 
 
 def say(line: str) -> None:

@@ -33,7 +33,7 @@ CREDENTIALS_PATHS = frozenset({"/v1/oauth/token", "/v1/riders", "/v1/guests", "/
 
 
 class Buckets:
-    """Token buckets by caller. https://en.wikipedia.org/wiki/Token_bucket"""
+    """Token buckets by caller (https://en.wikipedia.org/wiki/Token_bucket)."""
 
     def __init__(self, policy: Policy, *, clock: Callable[[], float] = time.monotonic, size: int = BUCKETS_MAX) -> None:
         self.policy = policy
@@ -82,7 +82,10 @@ class RateLimits:
 
 
 def telling(send: Send, policy: Policy, left: float, wait_seconds: float) -> Send:
-    """Add what is left to an answer. https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/"""
+    """Tell in an answer how much is left.
+
+    https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/
+    """
     window = round(policy.burst / policy.per_second)
     headers = [
         (b"ratelimit-policy", f'"{policy.name}";q={policy.burst};w={window}'.encode()),

@@ -1,7 +1,7 @@
 """The gateway's settings: environment variables GATEWAY_* and HEADWAY_*."""
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -17,7 +17,7 @@ class GatewaySettings(Settings):
     tracking_address: str
     pricing_address: str
     host: str = "127.0.0.1"
-    port: int = Field(8000, ge=0, le=65535)
+    port: int = Field(default=8000, ge=0, le=65535)
     log_level: str = "INFO"
 
     rate_limits: Literal["on", "off"] = "on"
@@ -26,11 +26,21 @@ class GatewaySettings(Settings):
     # Proxies whose X-Forwarded-For is believed, separated by commas; nobody's by default.
     trusted_proxies: str = ""
     # The client `headway-admin` takes tokens with every scope for this secret, at every operator.
-    admin_client_secret: str = Field("", max_length=256)
+    admin_client_secret: str = Field(default="", max_length=256)
     # Makes rider@, driver@ and operator@example.com with this password; the staff work for `demo_operator_id`.
-    demo_password: str = Field("", max_length=256)
+    demo_password: str = Field(default="", max_length=256)
     demo_operator_id: str = "*"
-    # Where this gateway is reached from outside; only told in tokens' documentation.
-    token_issuer_url: str = ""
     # Where devices open their gRPC stream; the tracking service's own address when empty.
     public_grpc_address: str = ""
+
+    @classmethod
+    def nowhere(cls) -> Self:
+        """Make settings to build with and never to run with: the document of the API needs no more."""
+        nobody = "127.0.0.1:1"
+        return cls(
+            database_url="",
+            keys_dir=Path(),
+            booking_address=nobody,
+            tracking_address=nobody,
+            pricing_address=nobody,
+        )

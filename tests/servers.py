@@ -43,14 +43,16 @@ def ending_with_us() -> list[str]:
     return ["setpriv", "--pdeathsig=KILL"] if shutil.which("setpriv") else []
 
 
-def wait_until(is_ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
+def is_up(is_ready: Callable[[], bool], process: subprocess.Popen[bytes]) -> bool:
+    """Wait until a server is ready, and not for one that has ended."""
     deadline = time.monotonic() + START_SECONDS
     while not is_ready():
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()
             process.wait()
-            raise RuntimeError(f"{process.args!r} did not start: {log.read_text() if log.exists() else ''}")
+            return False
         time.sleep(0.005)
+    return True
 
 
 def end(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
@@ -89,24 +91,19 @@ def postgres(binaries: Path) -> Iterator[str]:
 
 
 def serve_postgres(command: Sequence[str | Path], folder: Path) -> tuple[subprocess.Popen[bytes], str]:
-    """Serve on a port that is free; try another if somebody was quicker."""
-    for attempt in range(3):
+    """Serve on a port that is free; try others if somebody is quicker."""
+    log = folder / "log"
+    for _ in range(3):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
-        log = folder / f"log-{attempt}"
-        with log.open("wb") as output:
-            listen = ["-p", str(port), "-c", "listen_addresses=127.0.0.1"]
+        listen = ["-p", str(port), "-c", "listen_addresses=127.0.0.1"]
+        with log.open("ab") as output:
             process = subprocess.Popen([*command, *listen], stdout=output, stderr=output, cwd=folder)
-        try:
-            wait_until(lambda url=url: answers(url, folder / "data"), process, log)
-        except RuntimeError:
-            if attempt == 2:
-                raise
-        else:
+        if is_up(lambda url=url: answers(url, folder / "data"), process):
             return process, url
-    raise AssertionError
+    raise RuntimeError(f"PostgreSQL did not start: {log.read_text()}")
 
 
 def answers(url: str, data: Path) -> bool:
@@ -128,19 +125,20 @@ class NatsServer:
         self._port = -1
         self._process: subprocess.Popen[bytes] | None = None
         self.url = ""
-        config = f'jetstream {{ store_dir: "{folder}/data", sync_interval: always }}\n'
-        (folder / "nats.conf").write_text(config)
+        (folder / "nats.conf").write_text("jetstream { sync_interval: always }\n")
         self.start_again()
 
     def start_again(self) -> None:
         """Start where it was; the first time on a port that is free."""
         config, log = self._folder / "nats.conf", self._folder / "log"
-        command = [self._binary, "-c", config, "-a", "127.0.0.1", "-p", str(self._port), "-l", log]
+        command = [*ending_with_us(), self._binary, "-c", config, "-a", "127.0.0.1", "-p", str(self._port)]
         command += ["-js", "-sd", self._folder / "data", "--ports_file_dir", self._folder]
-        self._process = subprocess.Popen([*ending_with_us(), *command])
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(command, stdout=output, stderr=output)
         # setpriv becomes the server, so that the file bears the process id that we know.
         ports = self._folder / f"nats-server_{self._process.pid}.ports"
-        wait_until(lambda: ports.exists() and ports.read_text().endswith("}"), self._process, log)
+        if not is_up(lambda: ports.exists() and ports.read_text().endswith("}"), self._process):
+            raise RuntimeError(f"nats-server did not start: {log.read_text()}")
         self.url = json.loads(ports.read_text())["nats"][0]
         self._port = int(self.url.rpartition(":")[2])
 

@@ -8,13 +8,14 @@ from functools import cached_property
 from typing import TypeVar
 
 from chassis.access import Caller
-from chassis.errors import FieldError, InvalidInput, LostRace, NotFound
+from chassis.errors import FieldError, Forbidden, InvalidInput, LostRace, NotFound
 from pricing_svc.domain.departure import Leg
 from pricing_svc.domain.errors import NoDraft
 from pricing_svc.domain.fare import Fare
 from pricing_svc.domain.identifiers import ID_CHARS_MAX, is_identifier
 from pricing_svc.domain.money import MINOR_MAX, round_half_up
 
+SCOPE = "fares:write"
 CATEGORIES_MAX = 50
 CATEGORY = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 CURRENCY = re.compile(r"[A-Z]{3}")
@@ -157,6 +158,15 @@ def must_handle(caller: Caller, policy_id: str) -> None:
     """Raise NotFound unless a policy is this member of staff's to handle."""
     if not is_identifier(policy_id) or not caller.works_for(policy_id):
         raise NotFound
+
+
+def must_read(caller: Caller, policy_id: str) -> None:
+    """Let our own processes read any policy; whoever else reads, also through one of them, must handle it."""
+    if caller.service and not caller.subject:
+        return
+    if not caller.has(SCOPE):
+        raise Forbidden(scope=SCOPE)
+    must_handle(caller, policy_id)
 
 
 def bound_errors(policy: FarePolicy) -> Iterator[FieldError]:

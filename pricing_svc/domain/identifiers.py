@@ -1,6 +1,6 @@
 """Identifiers are opaque, but short and printable: anything else names nothing."""
 
-ID_CHARS_MAX = 128
+ID_CHARS_MAX = 64
 
 
 def is_identifier(text: str) -> bool:

@@ -40,10 +40,10 @@ class QuoteRequest:
         """Tell how many fares this asks for: one a passenger and leg."""
         return len(self.legs) * len(self.categories)
 
-    def must_be_valid(self) -> None:
-        """Raise InvalidInput with everything that is wrong whatever the timetable says."""
-        if errors := list(request_errors(self)):
-            raise InvalidInput(errors=errors)
+    def fault(self) -> InvalidInput | None:
+        """Return everything that is wrong whatever the timetable says."""
+        errors = list(request_errors(self))
+        return InvalidInput(errors=errors) if errors else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,8 +84,12 @@ def unpacked(body: str, *, version: int) -> Departure:
     """Read a departure back."""
     found: dict[str, Any] = json.loads(body)
     calls = [
-        Call(place, stop_id, name, zone, zone_id, instant(arrives), instant(departs), bool(boards), bool(alights), meters)
-        for place, (stop_id, name, zone, zone_id, arrives, departs, boards, alights, meters) in enumerate(found["calls"])
+        Call(
+            place, stop_id, name, zone, zone_id, instant(arrives), instant(departs), bool(boards), bool(alights), meters
+        )
+        for place, (stop_id, name, zone, zone_id, arrives, departs, boards, alights, meters) in enumerate(
+            found["calls"]
+        )
     ]
     return Departure(
         id=found["id"],

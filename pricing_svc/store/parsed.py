@@ -19,7 +19,9 @@ class Parsed(Generic[T]):
         self._kept: dict[str, tuple[int, T]] = {}
         self._lock = Lock()
 
-    def of(self, versions: Mapping[str, int], load: Callable[[list[str]], Iterable[tuple[str, int, T]]]) -> dict[str, T]:
+    def of(
+        self, versions: Mapping[str, int], load: Callable[[list[str]], Iterable[tuple[str, int, T]]]
+    ) -> dict[str, T]:
         """Return things by id; those not kept in the version wanted are loaded."""
         found, missing = {}, []
         for id_, version in versions.items():

@@ -25,9 +25,9 @@ class FarePolicyRow(Table, table=True):
     minimum_minor: int = Field(sa_type=sa.BigInteger)
     maximum_minor: int = Field(sa_type=sa.BigInteger)
     rounding_minor: int = Field(sa_type=sa.BigInteger)
-    # [[category, percent], ...]
+    # JSON: a list of category and percent.
     categories: str = Field(sa_type=sa.Text)
-    # [[origin zone, destination zone, amount], ...]
+    # JSON: a list of origin zone, destination zone and amount.
     zone_fares: str = Field(sa_type=sa.Text)
     published_at: datetime | None = Field(default=None, sa_type=Instant)
 
@@ -50,7 +50,7 @@ class AvailabilityRow(Table, table=True):
     version: int = Field(sa_type=sa.BigInteger)
     capacity: int
     seats_free: str = Field(sa_type=sa.Text)
-    observed_at: datetime = Field(sa_type=Instant, index=True)
+    observed_at: datetime = Field(sa_type=Instant)
 
 
 class RebuildRow(Table, table=True):

@@ -3,9 +3,11 @@
 import subprocess
 import sys
 import threading
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -15,6 +17,8 @@ from chassis.clock import SystemClock
 from chassis.database import Database, create_if_missing
 from tests.chassis.shelf import Work, add, count, create_tables, labels, names, opened, things
 from tests.clocks import FixedClock
+
+NOW = FixedClock().now()
 
 
 @pytest.fixture
@@ -57,42 +61,42 @@ def test_a_time_without_a_zone_is_refused(database):
 
 
 def test_times_are_compared_by_the_database(database):
-    now = FixedClock().now()
-    stored(database, now, now + timedelta(microseconds=1))
+    stored(database, NOW, NOW + timedelta(microseconds=1))
     with database.reader.begin() as connection:
-        later = sa.select(sa.func.count()).where(things.c.added_at > now)
+        later = sa.select(sa.func.count()).where(things.c.added_at > NOW)
         assert connection.execute(later).scalar_one() == 1
 
 
 # Connections
 
 
+def settings(connection: sa.Connection, command: str, names: Iterable[str]) -> dict[str, Any]:
+    return {name: connection.exec_driver_sql(f"{command} {name}").scalar_one() for name in names}
+
+
 def test_every_sqlite_connection_is_durable_and_logs_ahead(sqlite_url):
+    wanted = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}
     database = Database(sqlite_url)
     for engine in (database.writer, database.reader):
         with engine.connect() as connection:
-            read = lambda name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()  # noqa: B023, E731
-            wanted = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}
-            assert {name: read(name) for name in wanted} == wanted
+            assert settings(connection, "PRAGMA", wanted) == wanted
     database.close()
 
 
 def test_every_postgresql_connection_is_durable_and_bounded(postgresql_url):
-    database = Database(postgresql_url)
     wanted = {"synchronous_commit": "on", "TimeZone": "UTC", "lock_timeout": "2s", "statement_timeout": "5s"}
+    database = Database(postgresql_url)
     for engine in (database.writer, database.reader):
         with engine.connect() as connection:
-            read = lambda name: connection.exec_driver_sql(f"SHOW {name}").scalar_one()  # noqa: B023, E731
-            assert {name: read(name) for name in wanted} == wanted
-            assert read("fsync") == "on"
+            assert settings(connection, "SHOW", wanted) == wanted
     database.close()
 
 
 def test_read_connections_cannot_write(database):
     with pytest.raises(sa.exc.DBAPIError, match=r"readonly|read-only"), database.reader.begin() as connection:
-        add(Work(connection, FixedClock().now()), name="a")
+        add(Work(connection, NOW), name="a")
     with database.writer.begin() as connection:
-        assert count(Work(connection, FixedClock().now())) == 0
+        assert count(Work(connection, NOW)) == 0
 
 
 async def test_a_query_sees_one_moment_however_many_statements_it_has(database_url, clock):
@@ -120,12 +124,12 @@ async def test_a_query_sees_one_moment_however_many_statements_it_has(database_u
 def test_a_failed_commit_leaves_no_transaction_open(database):
     with database.writer.connect() as connection:
         connection.begin()
-        add(Work(connection, FixedClock().now()), name="a")
+        add(Work(connection, NOW), name="a")
         sa.event.listen(database.writer, "commit", lambda _: 1 / 0, once=True)
         with pytest.raises(ZeroDivisionError):
             connection.commit()
     with database.writer.begin() as connection:
-        assert names(Work(connection, FixedClock().now())) == []
+        assert names(Work(connection, NOW)) == []
 
 
 # Thirty customers, ten seats
@@ -140,7 +144,7 @@ def sell_ten_to_thirty(database: Database) -> tuple[int, list[str]]:
         start.wait(10)
         try:
             with database.writer.begin() as connection:
-                work = Work(connection, FixedClock().now())
+                work = Work(connection, NOW)
                 if count(work) < 10:
                     add(work, name=f"{customer}")
         except sa.exc.OperationalError as error:
@@ -150,7 +154,7 @@ def sell_ten_to_thirty(database: Database) -> tuple[int, list[str]]:
     with ThreadPoolExecutor(30) as customers:
         errors = [error for error in customers.map(buy, range(30)) if error]
     with database.reader.begin() as connection:
-        return count(Work(connection, FixedClock().now())), errors
+        return count(Work(connection, NOW)), errors
 
 
 def test_transactions_that_take_their_lock_at_the_beginning_sell_ten_seats_to_thirty(sqlite_url):

@@ -1,5 +1,7 @@
 """A small fleet, its devices and their tokens, and the service that follows it."""
 
+import asyncio
+import inspect
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -139,14 +141,26 @@ def reasons(found: Report) -> list[tuple[int, str]]:
     return [(rejection.index, rejection.reason.value) for rejection in found.rejected]
 
 
+async def until(is_so: Callable[[], object], *, seconds: float = 10) -> None:
+    """Wait for what must come about; `is_so` may be a coroutine function."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while True:
+        found = is_so()
+        if await found if inspect.isawaitable(found) else found:
+            return
+        assert asyncio.get_running_loop().time() < deadline, "it did not come about in time"
+        await asyncio.sleep(0.01)
+
+
 @dataclass(frozen=True)
 class Tracking:
-    """A running service, a channel to it and whoever signs the tokens."""
+    """A running service, a channel to it, whoever signs the tokens and what is measured."""
 
     service: Service
     channel: aio.Channel
     gateway: Signer
     clock: Clock
+    registry: CollectorRegistry
 
     @property
     def store(self) -> Store[Work]:
@@ -181,12 +195,13 @@ async def serving(
     settings: TrackingSettings, gateway: Signer, clock: Clock, *, vehicles: Sequence[Vehicle] = FLEET
 ) -> AsyncIterator[Tracking]:
     """Run the service in this process, on a socket."""
-    service = build(settings, clock, registry=CollectorRegistry())
+    registry = CollectorRegistry()
+    service = build(settings, clock, registry=registry)
     await service.start()
     try:
         for vehicle in vehicles:
             await service.store.write(record_vehicle, vehicle=vehicle)
         async with aio.insecure_channel(f"127.0.0.1:{service.server.port}") as channel:
-            yield Tracking(service, channel, gateway, clock)
+            yield Tracking(service, channel, gateway, clock, registry)
     finally:
         await service.stop()

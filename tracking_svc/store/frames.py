@@ -72,4 +72,4 @@ def unpack(packed: bytes) -> Points:
     """Read what pack wrote."""
     count = len(packed) // POINT_BYTES
     values = struct.unpack(f"<{2 * count}q{5 * count}d", packed)
-    return Points(*(values[start : start + count] for start in range(0, len(values), count)))
+    return Points(*(values[column * count : (column + 1) * count] for column in range(7)))

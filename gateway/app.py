@@ -1,0 +1,124 @@
+"""Builds the whole gateway from its settings and starts nothing; its lifespan does."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.types import Scope
+
+from chassis.clock import Clock, SystemClock
+from chassis.errors import Failure
+from chassis.keys import Verifier, open_signer
+from chassis.lifecycle import every, keep_running, stop_tasks
+from chassis.rpc_client import ServiceIdentity
+from gateway import problems
+from gateway.accounts.bootstrap import keep_admin, keep_demo_users, open_accounts, prune
+from gateway.backends import Backends
+from gateway.caller import identify
+from gateway.edge import Edge
+from gateway.limits import BodyLimit, RateLimits
+from gateway.openapi import DESCRIPTION, TAGS, Api
+from gateway.routes import bookings, docs, fares, health, people, timetable, vehicles
+from gateway.settings import GatewaySettings
+
+NAME = "gateway"
+PRUNE_SECONDS = 3600.0
+EXPOSED_HEADERS = ("ETag", "Idempotent-Replayed", "Retry-After", "X-Request-ID", "RateLimit", "RateLimit-Policy")
+
+
+def create_app(settings: GatewaySettings, *, clock: Clock | None = None) -> FastAPI:
+    """Wire the parts together."""
+    registry = CollectorRegistry()
+    app = Api(
+        title="Headway",
+        version="0.1.0",
+        description=DESCRIPTION,
+        openapi_tags=TAGS,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=running,
+        generate_unique_id_function=lambda route: route.name,
+        middleware=layers(settings, registry),
+    )
+    app.state.settings = settings
+    app.state.clock = clock or SystemClock()
+    app.state.registry = registry
+    problems.add_handlers(app)
+    add_routes(app)
+    return app
+
+
+def add_routes(app: FastAPI) -> None:
+    """Serve the API under /v1, and what browsers and operations ask for beside it."""
+    for module in (timetable, fares, bookings, vehicles, people):
+        app.include_router(module.router, prefix="/v1")
+    app.include_router(health.keys_router, prefix="/v1")
+    app.include_router(health.keys_router, include_in_schema=False)
+    app.include_router(health.router)
+    app.include_router(docs.router)
+    docs.serve_files(app)
+
+
+def layers(settings: GatewaySettings, registry: CollectorRegistry) -> list[Middleware]:
+    """List what a request passes before the routes, outermost first."""
+    found = [Middleware(Edge, registry=registry)]
+    if origins := [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]:
+        found.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=origins,
+                allow_methods=["GET", "POST", "PUT", "DELETE"],
+                allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match"],
+                expose_headers=EXPOSED_HEADERS,
+            )
+        )
+    if settings.rate_limits == "on":
+        found.append(Middleware(RateLimits, subject_of=subject_of))
+    found.append(Middleware(BodyLimit))
+    return found
+
+
+def subject_of(scope: Scope) -> str:
+    """Name who is calling; nobody for a token that is not good."""
+    try:
+        caller, _ = identify(Request(scope))
+    except Failure:
+        return ""
+    return caller.subject
+
+
+@asynccontextmanager
+async def running(app: FastAPI) -> AsyncIterator[None]:
+    """Open what the routes work on, and close it again."""
+    state, settings = app.state, app.state.settings
+    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        collector(registry=state.registry)
+    state.signer = open_signer(NAME, settings.keys_dir)
+    state.verifier = Verifier(settings.keys_dir / "trusted")
+    state.identity = ServiceIdentity(state.signer, now=state.clock.now)
+    state.accounts = open_accounts(
+        settings.database_url, signer=state.signer, clock=state.clock, registry=state.registry
+    )
+    state.backends = Backends.open(settings.booking_address, settings.tracking_address, settings.pricing_address)
+    await keep_known_accounts(app)
+    pruning = asyncio.ensure_future(keep_running(lambda: every(PRUNE_SECONDS, lambda: prune(state.accounts))))
+    try:
+        yield
+    finally:
+        await stop_tasks([pruning])
+        await state.backends.close()
+        await asyncio.to_thread(state.accounts.close)
+
+
+async def keep_known_accounts(app: FastAPI) -> None:
+    """Make or renew the accounts that the settings name."""
+    settings, accounts = app.state.settings, app.state.accounts
+    if settings.admin_client_secret:
+        await keep_admin(accounts, secret=settings.admin_client_secret)
+    if settings.demo_password:
+        await keep_demo_users(accounts, password=settings.demo_password, operator_id=settings.demo_operator_id)

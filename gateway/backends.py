@@ -1,0 +1,135 @@
+"""The lines to the services: typed stubs, a deadline on every call, failures read back as what they were.
+
+async def get_booking(..., services: Services, call: ...):
+booking = await services.ask(services.bookings.GetBooking, GetBookingRequest(...), call)
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Self, TypeVar
+
+from fastapi import Depends
+from grpc import aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from headway.booking.v1.booking_service_pb2_grpc import BookingServiceStub
+from headway.booking.v1.timetable_service_pb2_grpc import TimetableServiceStub
+from headway.pricing.v1.pricing_service_pb2_grpc import PricingServiceStub
+from headway.tracking.v1.tracking_service_pb2_grpc import TrackingServiceStub
+from starlette.requests import Request
+from starlette.responses import Response
+
+from chassis.errors import Unavailable
+from chassis.rpc_client import open_channel, reading_failures
+from gateway.caller import Call
+
+READY_SECONDS = 1.0
+REPLAYED = "idempotent-replayed"
+
+Asked = TypeVar("Asked")
+Answered = TypeVar("Answered")
+
+
+class ClientGone(Unavailable):
+    """Nobody waits for the answer any more; whoever asks with the same key learns the outcome."""
+
+    reason = "CLIENT_GONE"
+
+
+class Backends:
+    """The stubs of every service, over one channel each."""
+
+    def __init__(self, *, booking: aio.Channel, tracking: aio.Channel, pricing: aio.Channel) -> None:
+        self._channels = {"booking": booking, "tracking": tracking, "pricing": pricing}
+        self.timetable = TimetableServiceStub(booking)
+        self.bookings = BookingServiceStub(booking)
+        self.tracking = TrackingServiceStub(tracking)
+        self.pricing = PricingServiceStub(pricing)
+
+    @classmethod
+    def open(cls, booking_address: str, tracking_address: str, pricing_address: str) -> Self:
+        """Open the channels, inside a running event loop; whether anybody listens is found out by calling."""
+        return cls(
+            booking=open_channel(booking_address),
+            tracking=open_channel(tracking_address),
+            pricing=open_channel(pricing_address),
+        )
+
+    async def ready(self) -> dict[str, bool]:
+        """Ask each service for its health at the same time."""
+        answers = await asyncio.gather(*map(is_serving, self._channels.values()))
+        return dict(zip(self._channels, answers, strict=True))
+
+    async def close(self) -> None:
+        """Close the channels; calls under way are cancelled."""
+        await asyncio.gather(*(channel.close() for channel in self._channels.values()))
+
+
+async def is_serving(channel: aio.Channel) -> bool:
+    """Tell whether a service says within a second that it serves."""
+    check = health_pb2_grpc.HealthStub(channel).Check
+    try:
+        answer = await check(health_pb2.HealthCheckRequest(), timeout=READY_SECONDS)
+    except aio.AioRpcError:
+        return False
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+class Exchange:
+    """What one REST request asks of the services: cancelled when its client goes away, replays told to it."""
+
+    def __init__(self, backends: Backends, request: Request, response: Response) -> None:
+        self.timetable = backends.timetable
+        self.bookings = backends.bookings
+        self.tracking = backends.tracking
+        self.pricing = backends.pricing
+        self._request = request
+        self._response = response
+
+    async def ask(self, method: aio.UnaryUnaryMultiCallable[Asked, Answered], message: Asked, call: Call) -> Answered:
+        """Make a call and return its answer; raise RemoteFailure, or ClientGone when nobody waits for it any more."""
+        with reading_failures():
+            answering = method(message, timeout=call.timeout, metadata=aio.Metadata(*call.metadata))
+            async with self._waited_for(answering):
+                answer = await answering
+                if (await answering.trailing_metadata()).get(REPLAYED) == "true":
+                    self._response.headers["Idempotent-Replayed"] = "true"
+        return answer
+
+    async def ask_for_many(
+        self, method: aio.UnaryStreamMultiCallable[Asked, Answered], message: Asked, call: Call
+    ) -> list[Answered]:
+        """Make a call and return all of its answers, which the message itself must bound."""
+        with reading_failures():
+            answering = method(message, timeout=call.timeout, metadata=aio.Metadata(*call.metadata))
+            async with self._waited_for(answering):
+                return [answer async for answer in answering]
+
+    @asynccontextmanager
+    async def _waited_for(self, answering: aio.Call) -> AsyncIterator[None]:
+        """Cancel a call as soon as the client has gone, and whenever its answer is not read to the end."""
+        watching = asyncio.create_task(cancel_without_client(self._request, answering))
+        try:
+            yield
+        except asyncio.CancelledError:
+            if watching.done():
+                raise ClientGone from None
+            raise
+        finally:
+            watching.cancel()
+            answering.cancel()
+
+
+async def cancel_without_client(request: Request, answering: aio.Call) -> None:
+    """Wait until the client has gone, then cancel what was asked for it."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    answering.cancel()
+
+
+async def exchange(request: Request, response: Response) -> Exchange:
+    """Begin the exchange of a request."""
+    return Exchange(request.app.state.backends, request, response)
+
+
+Services = Annotated[Exchange, Depends(exchange)]

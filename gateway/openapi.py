@@ -1,0 +1,142 @@
+"""The public contract: what FastAPI derives from the routes, completed with what holds for all of them.
+
+python -m gateway.openapi   writes gateway/openapi.json, which is reviewed like code.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+
+from gateway.caller import KEY_EXAMPLE
+from gateway.problems import PROBLEMS, documented
+from gateway.schemas.problems import Problem
+
+COMMITTED = Path(__file__).parent / "openapi.json"
+TAGS = [
+    {"name": "Rider", "description": "Find a ride, know its price, book it, follow it."},
+    {"name": "Driver", "description": "Report where the vehicle is, see who travels, let them board."},
+    {"name": "Operator", "description": "Put departures on sale, keep the fleet, the fares and the staff."},
+    {"name": "Integration", "description": "For programs: keys, events, reports."},
+]
+JOURNEY = ("search_itineraries", "quote_fare", "create_guest", "hold_booking", "confirm_booking", "get_live_departure")
+"""What the documentation opens with, in order."""
+DESCRIPTION = """Sell seats on coaches, ferries and shuttles, track the vehicles, price the rides.
+
+A journey, from top to bottom: `search_itineraries`, `quote_fare`, a token by `create_guest`, `hold_booking`,
+`confirm_booking`, then `get_live_departure`. Searching and quoting need no token; press **Authorize** for the rest.
+
+Times are RFC 3339 in UTC, amounts are whole numbers of the currency's smallest unit. Refusals are
+`application/problem+json`; [every code is explained](/problems)."""
+METHODS = ("get", "put", "post", "delete", "patch", "head", "options", "trace")
+
+Json = dict[str, Any]
+
+
+class Api(FastAPI):
+    """A FastAPI whose document is complete."""
+
+    def openapi(self) -> Json:
+        """Return the document; it is made once."""
+        if not self.openapi_schema:
+            self.openapi_schema = completed(super().openapi())
+        return self.openapi_schema
+
+
+def completed(document: Json) -> Json:
+    """Add what every operation answers, and put the journey first."""
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for replaced in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(replaced, None)
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas |= problem.pop("$defs") | {"Problem": problem}
+    document["components"]["schemas"] = dict(sorted(schemas.items()))
+    for method, operation in operations(document):
+        complete(method, operation)
+    document["paths"] = dict(sorted(document["paths"].items(), key=lambda item: place_of(item[1])))
+    document["servers"] = [{"url": "/"}]
+    return document
+
+
+def operations(document: Json) -> Iterator[tuple[str, Json]]:
+    """List every operation with its method."""
+    for path in document["paths"].values():
+        for method in METHODS:
+            if method in path:
+                yield method, path[method]
+
+
+def complete(method: str, operation: Json) -> None:
+    """Document what one operation may answer and must be sent."""
+    for parameter in operation.get("parameters", []):
+        mend_header(method, parameter)
+    if "security" in operation:
+        operation["security"] = alternatives(operation["security"])
+    responses = operation["responses"]
+    for code in common_codes(method, operation):
+        status = str(PROBLEMS[code].status)
+        known = responses.get(status, {}).get("x-problem-codes", [])
+        responses[status] = documented([*known, code])
+    operation["responses"] = dict(sorted(responses.items()))
+
+
+def mend_header(method: str, parameter: Json) -> None:
+    """Say that a header is required: we answer its absence ourselves, with a status of its own."""
+    if parameter["name"] == "Idempotency-Key" or (parameter["name"] == "If-Match" and method == "put"):
+        parameter["required"] = True
+        parameter["schema"].pop("default", None)
+    if parameter["name"] == "Idempotency-Key":
+        parameter["schema"] |= {"minLength": 1, "pattern": "^[!-~]{1,255}$"}
+        parameter["example"] = KEY_EXAMPLE
+
+
+def alternatives(security: list[Json]) -> list[Json]:
+    """Write "any of these scopes", which is what our routes mean, as OpenAPI does: one requirement each."""
+    return [
+        {scheme: [scope] if scope else []}
+        for requirement in security
+        for scheme, scopes in requirement.items()
+        for scope in (scopes or [""])
+    ]
+
+
+def common_codes(method: str, operation: Json) -> Iterator[str]:
+    """Tell what an operation may answer because of what it is, whatever it does."""
+    headers = {parameter["name"] for parameter in operation.get("parameters", [])}
+    # A token is checked wherever one is sent, also where none is needed.
+    yield from ("unauthenticated", "invalid_value", "rate_limited", "internal", "overloaded", "dependency_down")
+    yield "deadline_exceeded"
+    if "security" in operation:
+        yield "forbidden"
+    if "requestBody" in operation:
+        yield from ("malformed_body", "body_too_large", "unsupported_media_type")
+    if "Idempotency-Key" in headers:
+        yield from ("missing_idempotency_key", "idempotency_key_reused", "request_in_flight")
+    if "If-Match" in headers:
+        yield "stale_version"
+        if method == "put":
+            yield "missing_precondition"
+
+
+def place_of(path: Json) -> int:
+    """Put the journey's operations before all others, which stay as they are."""
+    places = [JOURNEY.index(op["operationId"]) for op in path.values() if op["operationId"] in JOURNEY]
+    return min(places, default=len(JOURNEY))
+
+
+def written(document: Json) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def main() -> None:
+    """Write the committed document anew."""
+    from gateway.app import create_app  # noqa: PLC0415 - the application needs this module
+    from gateway.settings import GatewaySettings  # noqa: PLC0415
+
+    COMMITTED.write_text(written(create_app(GatewaySettings.nowhere()).openapi()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""The documentation's pages; everything they load comes from here."""
+
+from html import escape
+from pathlib import Path
+
+import fastapi_offline
+from fastapi import FastAPI
+from fastapi.openapi.docs import get_redoc_html
+from fastapi.responses import HTMLResponse
+from fastapi.staticfiles import StaticFiles
+
+from gateway.bodies import Router
+from gateway.problems import PROBLEMS
+
+WEB = Path(__file__).parents[1] / "web"
+VIEWERS = Path(fastapi_offline.__file__).parent / "static"
+VIEWERS_URL, WEB_URL = "/assets/docs", "/assets/web"
+
+router = Router(include_in_schema=False)
+
+
+@router.get("/docs")
+async def swagger_ui() -> HTMLResponse:
+    """Show every operation, to try out in the browser."""
+    return HTMLResponse((WEB / "docs.html").read_text())
+
+
+@router.get("/redoc")
+async def redoc() -> HTMLResponse:
+    """Show every operation, to read."""
+    return get_redoc_html(
+        openapi_url="openapi.json",
+        title="Headway",
+        redoc_js_url=f"{VIEWERS_URL}/redoc.standalone.js",
+        redoc_favicon_url=f"{VIEWERS_URL}/favicon.png",
+        with_google_fonts=False,
+    )
+
+
+@router.get("/problems")
+async def problems_page() -> HTMLResponse:
+    """Explain every code that a problem document may carry."""
+    rows = "\n".join(
+        f'<tr id="{code}"><td><code>{code}</code></td><td>{problem.status}</td><td>{escape(problem.title)}</td>'
+        f"<td>{escape(problem.next_step)}</td><td>{'yes' if problem.is_retryable else 'no'}</td></tr>"
+        for code, problem in sorted(PROBLEMS.items())
+    )
+    return HTMLResponse((WEB / "problems.html").read_text().replace("{rows}", rows))
+
+
+def serve_files(app: FastAPI) -> None:
+    """Serve the viewers from their installed wheel, and our own pages' files."""
+    app.mount(VIEWERS_URL, StaticFiles(directory=VIEWERS), name="viewers")
+    app.mount(WEB_URL, StaticFiles(directory=WEB), name="web")

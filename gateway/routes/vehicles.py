@@ -1,0 +1,43 @@
+"""Vehicles on the road: what they report, and where they are."""
+
+from typing import Annotated
+
+from fastapi import Response
+from headway.tracking.v1 import tracking_service_pb2
+
+from gateway.backends import Services
+from gateway.bodies import Router
+from gateway.caller import Call, signed_in
+from gateway.problems import problems
+from gateway.schemas.shapes import PathId
+from gateway.schemas.vehicles import ReportedPositions, ReportPositions, TrackedVehicle
+
+router = Router()
+
+
+@router.post(
+    "/vehicles/{vehicle_id}/positions", tags=["Driver"], summary="Report positions", responses=problems("not_found")
+)
+async def report_positions(
+    vehicle_id: PathId,
+    body: ReportPositions,
+    call: Annotated[Call, signed_in("positions:write")],
+    services: Services,
+) -> ReportedPositions:
+    """Report points of a vehicle's way, oldest first; what is accepted is stored when this answers.
+
+    Repeating a batch is harmless: points that are known are rejected as `duplicate`.
+    """
+    request = body.to_proto(vehicle_id)
+    return ReportedPositions.from_proto(await services.ask(services.tracking.ReportPositions, request, call))
+
+
+@router.get("/vehicles/{vehicle_id}", tags=["Operator"], summary="Find a vehicle", responses=problems("not_found"))
+async def get_vehicle(
+    vehicle_id: PathId, call: Annotated[Call, signed_in("fleet:read")], services: Services, response: Response
+) -> TrackedVehicle:
+    """Read one vehicle with its newest position and how far that can be trusted."""
+    request = tracking_service_pb2.GetVehicleRequest(vehicle_id=vehicle_id)
+    vehicle = await services.ask(services.tracking.GetVehicle, request, call)
+    response.headers["Cache-Control"] = "no-store"
+    return TrackedVehicle.from_proto(vehicle)

@@ -1,0 +1,220 @@
+"""Fares in JSON: quotes and the policies that they come from."""
+
+from datetime import datetime
+from typing import Annotated, Self
+
+from headway.pricing.v1 import fares_pb2, pricing_service_pb2
+from headway.types.v1 import timetable_pb2
+from pydantic import Field, StrictInt
+
+from gateway.schemas.shapes import Currency, Id, Input, Money, Output, text
+from gateway.schemas.timetable import Leg, instant_of, money_of
+
+LEGS_MAX = 6
+PASSENGERS_MAX = 50
+QUOTES_MAX = 200
+MINOR_MAX = 10**9
+
+Category = Annotated[str, text(32)]
+Minor = Annotated[int, Field(ge=0, le=MINOR_MAX, strict=True)]
+READ_ONLY = Field(json_schema_extra={"readOnly": True})
+
+
+class LegInput(Input):
+    """A ride to price."""
+
+    departure_id: Id
+    origin_stop_id: Id
+    destination_stop_id: Id
+
+    def to_proto(self) -> timetable_pb2.LegRequest:
+        return timetable_pb2.LegRequest(
+            departure_id=self.departure_id,
+            origin_stop_id=self.origin_stop_id,
+            destination_stop_id=self.destination_stop_id,
+        )
+
+
+class PassengerCategory(Input):
+    """Whom to price."""
+
+    category: Category = Field(description="One that the operator's fare policy knows", examples=["adult"])
+
+
+class ExtraInput(Input):
+    """Something sold beside the seat."""
+
+    kind: Annotated[str, text(32)]
+    quantity: StrictInt = Field(ge=1, le=100)
+
+
+class QuoteRequest(Input):
+    """What to price: every passenger on every leg."""
+
+    legs: list[LegInput] = Field(min_length=1, max_length=LEGS_MAX)
+    passengers: list[PassengerCategory] = Field(min_length=1, max_length=PASSENGERS_MAX)
+    extras: list[ExtraInput] = Field(default=[], max_length=0, description="None are sold yet")
+    promo_code: None = Field(None, description="None are known yet")
+
+    def to_proto(self) -> pricing_service_pb2.QuoteFareRequest:
+        return pricing_service_pb2.QuoteFareRequest(
+            legs=[leg.to_proto() for leg in self.legs],
+            passenger_categories=[passenger.category for passenger in self.passengers],
+        )
+
+
+class QuoteRequests(Input):
+    """Much to price at once."""
+
+    quotes: list[QuoteRequest] = Field(min_length=1, max_length=QUOTES_MAX)
+
+    def to_proto(self) -> pricing_service_pb2.QuoteFaresRequest:
+        return pricing_service_pb2.QuoteFaresRequest(quotes=[quote.to_proto() for quote in self.quotes])
+
+
+class FareLine(Output):
+    """One reason for a part of the price; the lines sum to the total."""
+
+    rule_id: str
+    description: str = Field(examples=["Child pays 50 %"])
+    passenger_index: int | None
+    leg_index: int | None
+    price: Money
+
+    @classmethod
+    def from_proto(cls, message: fares_pb2.FareLine) -> Self:
+        return cls(
+            rule_id=message.rule_id,
+            description=message.description,
+            passenger_index=message.passenger_index if message.HasField("passenger_index") else None,
+            leg_index=message.leg_index if message.HasField("leg_index") else None,
+            price=money_of(message.price),
+        )
+
+
+class Quote(Output):
+    """A price, promised until it expires."""
+
+    id: str
+    token: str = Field(description="Signed; what a booking needs to get this price")
+    expires_at: datetime
+    legs: list[Leg]
+    total: Money
+    lines: list[FareLine]
+    policy_version: int
+
+    @classmethod
+    def from_proto(cls, message: fares_pb2.Quote) -> Self:
+        return cls(
+            id=message.id,
+            token=message.token,
+            expires_at=instant_of(message.expires_at),
+            legs=[Leg.from_proto(leg) for leg in message.legs],
+            total=money_of(message.total),
+            lines=[FareLine.from_proto(line) for line in message.lines],
+            policy_version=message.policy_version,
+        )
+
+
+class Quoted(Output):
+    """A price of many."""
+
+    quote: Quote
+
+
+class Unpriced(Output):
+    """The reason why there is no price: a code of the failure table."""
+
+    code: str = Field(examples=["not_served"])
+
+
+class Quotes(Output):
+    """A quote or the reason why not, in the order asked."""
+
+    items: list[Quoted | Unpriced]
+
+    @classmethod
+    def from_proto(cls, message: pricing_service_pb2.QuoteFaresResponse) -> Self:
+        return cls(
+            items=[
+                Quoted(quote=Quote.from_proto(outcome.quote))
+                if outcome.HasField("quote")
+                else Unpriced(code=outcome.failure_reason.lower())
+                for outcome in message.outcomes
+            ]
+        )
+
+
+class CategoryFare(Input):
+    """What a category pays of the fare."""
+
+    category: Annotated[str, text(32)] = Field(examples=["child"])
+    percent: StrictInt = Field(ge=0, le=1000, description="100 is the whole fare")
+
+
+class ZoneFare(Input):
+    """A fixed fare between two zones."""
+
+    origin_zone_id: Annotated[str, text(128)]
+    destination_zone_id: Annotated[str, text(128)]
+    amount_minor: Minor
+
+    @classmethod
+    def from_proto(cls, message: fares_pb2.ZoneFare) -> Self:
+        return cls(
+            origin_zone_id=message.origin_zone_id,
+            destination_zone_id=message.destination_zone_id,
+            amount_minor=message.amount_minor,
+        )
+
+    def to_proto(self) -> fares_pb2.ZoneFare:
+        return fares_pb2.ZoneFare(**self.model_dump())
+
+
+class FarePolicy(Input):
+    """How an operator's fares come about. What was read may be sent back changed; what only we set is not looked at."""
+
+    id: Annotated[str, READ_ONLY] = ""
+    operator_id: Annotated[str, READ_ONLY] = ""
+    currency: Currency = Field(examples=["EUR"])
+    base_minor: Minor = Field(examples=[200])
+    per_kilometer_minor: Minor = Field(0, examples=[12])
+    categories: list[CategoryFare] = Field(min_length=1, max_length=50)
+    minimum_minor: Minor = Field(0, description="Least fare of a passenger on a leg, before the category")
+    maximum_minor: Minor = Field(0, description="Highest fare of a passenger on a leg, likewise; 0 is no bound")
+    rounding_minor: Annotated[int, Field(ge=1, le=MINOR_MAX, strict=True, description="Fares are multiples of it")] = 1
+    zone_fares: list[ZoneFare] = Field(
+        default=[], max_length=1000, description="Where a pair of zones is listed, in place of base and distance"
+    )
+    version: Annotated[int, READ_ONLY] = Field(0, description="Also the ETag; 0 is the default, in force until another")
+    is_published: Annotated[bool, READ_ONLY] = Field(False, description="false: a draft, which prices nothing yet")
+
+    @classmethod
+    def from_proto(cls, message: fares_pb2.FarePolicy) -> Self:
+        return cls(
+            id=message.id,
+            operator_id=message.operator_id,
+            currency=message.currency,
+            base_minor=message.base_minor,
+            per_kilometer_minor=message.per_kilometer_minor,
+            categories=[CategoryFare(category=one.category, percent=one.percent) for one in message.categories],
+            minimum_minor=message.minimum_minor,
+            maximum_minor=message.maximum_minor,
+            rounding_minor=message.rounding_minor,
+            zone_fares=[ZoneFare.from_proto(fare) for fare in message.zone_fares],
+            version=message.version,
+            is_published=message.is_published,
+        )
+
+    def to_proto(self, policy_id: str) -> fares_pb2.FarePolicy:
+        return fares_pb2.FarePolicy(
+            id=policy_id,
+            currency=self.currency,
+            base_minor=self.base_minor,
+            per_kilometer_minor=self.per_kilometer_minor,
+            categories=[fares_pb2.CategoryFare(category=one.category, percent=one.percent) for one in self.categories],
+            minimum_minor=self.minimum_minor,
+            maximum_minor=self.maximum_minor,
+            rounding_minor=self.rounding_minor,
+            zone_fares=[fare.to_proto() for fare in self.zone_fares],
+        )

@@ -1,0 +1,339 @@
+"""The timetable in JSON: departures and legs; and how times, money and enum values are written everywhere."""
+
+import re
+from datetime import UTC, date, datetime
+from functools import cache
+from typing import Annotated, Any, Literal, Self
+
+from google.protobuf.descriptor import EnumDescriptor
+from google.protobuf.timestamp_pb2 import Timestamp
+from headway.booking.v1 import timetable_service_pb2
+from headway.types.v1 import money_pb2, timetable_pb2
+from pydantic import BeforeValidator, Field, StrictBool, model_validator
+
+from gateway.schemas.shapes import Id, Input, Instant, Latitude, Longitude, Money, Output, text
+
+CALLS_MAX = 300
+CANCELLED_MAX = 100
+ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+Mode = Literal["coach", "ferry", "shuttle", "bus", "rail", "tram", "metro"]
+DepartureState = Literal["scheduled", "boarding", "departed", "completed", "cancelled", "not_coming"]
+
+
+def only_iso_date(value: object) -> object:
+    """Let nothing but 2030-06-01 pass for a date."""
+    if isinstance(value, date) or (isinstance(value, str) and ISO_DATE.fullmatch(value)):
+        return value
+    raise ValueError("Give a date as in 2030-06-01")
+
+
+ServiceDate = Annotated[
+    date, BeforeValidator(only_iso_date), Field(ge=date(1970, 1, 1), le=date(2199, 12, 31), examples=["2030-06-01"])
+]
+
+
+@cache
+def words(enum: EnumDescriptor) -> dict[int, str]:
+    """Write the values of DepartureState as scheduled, boarding, ..., not_coming."""
+    prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
+    return {value.number: value.name.removeprefix(prefix).lower() for value in enum.values}
+
+
+def word_of(enum: EnumDescriptor, number: int) -> Any:
+    """Write one value as its word."""
+    return words(enum)[number]
+
+
+def number_of(enum: EnumDescriptor, word: str) -> Any:
+    """Find the value of a word."""
+    return next(number for number, known in words(enum).items() if known == word)
+
+
+def instant_of(message: Timestamp) -> datetime:
+    return message.ToDatetime(tzinfo=UTC)
+
+
+def instant_or_none(message: Any, field: str) -> datetime | None:
+    """Read an optional time; absent is None."""
+    return instant_of(getattr(message, field)) if message.HasField(field) else None
+
+
+def timestamp_of(instant: datetime | None) -> Timestamp | None:
+    if instant is None:
+        return None
+    message = Timestamp()
+    message.FromDatetime(instant)
+    return message
+
+
+def money_of(message: money_pb2.Money) -> Money:
+    return Money(amount_minor=message.amount_minor, currency=message.currency)
+
+
+class Route(Output):
+    """A line that the public knows by name."""
+
+    id: str
+    feed_route_id: str | None = Field(description="The operator's own identifier")
+    short_name: str = Field(examples=["X7"])
+    long_name: str = Field(examples=["Harbour - Airport"])
+    mode: Mode
+
+    @classmethod
+    def from_proto(cls, message: timetable_pb2.Route) -> Self:
+        return cls(
+            id=message.id,
+            feed_route_id=message.feed_route_id or None,
+            short_name=message.short_name,
+            long_name=message.long_name,
+            mode=word_of(timetable_pb2.Mode.DESCRIPTOR, message.mode),
+        )
+
+
+class Call(Output):
+    """One stop of a departure, with its times."""
+
+    sequence: int
+    stop_id: str
+    feed_stop_id: str | None = Field(description="The operator's own identifier")
+    stop_name: str
+    timezone: str = Field(examples=["Europe/Berlin"])
+    latitude: float
+    longitude: float
+    scheduled_arrival_at: datetime | None
+    scheduled_departure_at: datetime | None
+    boarding: bool = Field(description="Riders may get on here")
+    alighting: bool = Field(description="Riders may get off here")
+    distance_meters: float = Field(description="Along the ride from the first call")
+
+    @classmethod
+    def from_proto(cls, message: timetable_pb2.Call) -> Self:
+        stop = message.stop
+        return cls(
+            sequence=message.sequence,
+            stop_id=stop.id,
+            feed_stop_id=stop.feed_stop_id or None,
+            stop_name=stop.name,
+            timezone=stop.timezone,
+            latitude=stop.latitude,
+            longitude=stop.longitude,
+            scheduled_arrival_at=instant_or_none(message, "scheduled_arrival_at"),
+            scheduled_departure_at=instant_or_none(message, "scheduled_departure_at"),
+            boarding=message.is_boarding_allowed,
+            alighting=message.is_alighting_allowed,
+            distance_meters=message.distance_meters,
+        )
+
+
+class AssignedVehicle(Output):
+    """The vehicle that runs a departure."""
+
+    id: str
+    label: str
+
+
+class Departure(Output):
+    """One run of a vehicle along a route on one service date."""
+
+    id: str = Field(examples=["dep_01jd8k2m3n4p5q6r7s8t9v0w1x"])
+    operator_id: str
+    feed_trip_id: str | None = Field(description="The operator's own identifier")
+    route: Route
+    headsign: str
+    service_date: date = Field(description="A run after midnight belongs to the day before")
+    state: DepartureState
+    calls: list[Call]
+    vehicle: AssignedVehicle | None
+    layout_id: str
+    capacity: int
+    version: int = Field(description="Also the ETag; rises with every change of the departure, not with its sales")
+
+    @classmethod
+    def from_proto(cls, message: timetable_pb2.Departure) -> Self:
+        vehicle = message.vehicle
+        return cls(
+            id=message.id,
+            operator_id=message.operator_id,
+            feed_trip_id=message.feed_trip_id or None,
+            route=Route.from_proto(message.route),
+            headsign=message.headsign,
+            service_date=date.fromisoformat(message.service_date),
+            state=word_of(timetable_pb2.DepartureState.DESCRIPTOR, message.state),
+            calls=[Call.from_proto(call) for call in message.calls],
+            vehicle=AssignedVehicle(id=vehicle.id, label=vehicle.label) if message.HasField("vehicle") else None,
+            layout_id=message.layout_id,
+            capacity=message.capacity,
+            version=message.version,
+        )
+
+
+class LegEnd(Output):
+    """Where and when a rider gets on or off."""
+
+    stop_id: str
+    stop_name: str
+    timezone: str
+    scheduled_at: datetime
+    expected_at: datetime | None = None
+
+    @classmethod
+    def from_proto(cls, message: timetable_pb2.LegEnd) -> Self:
+        return cls(
+            stop_id=message.stop_id,
+            stop_name=message.stop_name,
+            timezone=message.timezone,
+            scheduled_at=instant_of(message.scheduled_at),
+        )
+
+
+class Leg(Output):
+    """A ride on one departure from one stop to a later one."""
+
+    departure_id: str
+    route: Route
+    headsign: str
+    service_date: date
+    state: DepartureState
+    delay_seconds: int | None = None
+    origin: LegEnd
+    destination: LegEnd
+
+    @classmethod
+    def from_proto(cls, message: timetable_pb2.Leg) -> Self:
+        return cls(
+            departure_id=message.departure_id,
+            route=Route.from_proto(message.route),
+            headsign=message.headsign,
+            service_date=date.fromisoformat(message.service_date),
+            state=word_of(timetable_pb2.DepartureState.DESCRIPTOR, message.state),
+            origin=LegEnd.from_proto(message.origin),
+            destination=LegEnd.from_proto(message.destination),
+        )
+
+
+class RouteInput(Input):
+    """A route to create, or one to refer to by the operator's own identifier."""
+
+    feed_route_id: Annotated[str, text(128)] | None = None
+    short_name: Annotated[str, text(200)]
+    long_name: Annotated[str, text(200, min_length=0)] = ""
+    mode: Mode
+
+    def to_proto(self) -> timetable_service_pb2.RouteInput:
+        return timetable_service_pb2.RouteInput(
+            feed_route_id=self.feed_route_id or "",
+            short_name=self.short_name,
+            long_name=self.long_name,
+            mode=number_of(timetable_pb2.Mode.DESCRIPTOR, self.mode),
+        )
+
+
+class StopInput(Input):
+    """A stop to create, or one to bring up to date by the operator's own identifier."""
+
+    feed_stop_id: Annotated[str, text(64)] | None = None
+    name: Annotated[str, text(200)]
+    timezone: Annotated[str, text(64)] = Field(description="IANA zone", examples=["Europe/Berlin"])
+    latitude: Latitude
+    longitude: Longitude
+    zone_id: Annotated[str, text(64)] | None = Field(None, description="Fare zone")
+
+    def to_proto(self) -> timetable_service_pb2.StopInput:
+        return timetable_service_pb2.StopInput(
+            feed_stop_id=self.feed_stop_id or "",
+            name=self.name,
+            timezone=self.timezone,
+            latitude=self.latitude,
+            longitude=self.longitude,
+            zone_id=self.zone_id or "",
+        )
+
+
+class CallInput(Input):
+    """One call: at a stop that is known, by `stop_id`, or at one that is described, by `stop`."""
+
+    stop_id: Id | None = None
+    stop: StopInput | None = None
+    scheduled_arrival_at: Instant | None = None
+    scheduled_departure_at: Instant | None = None
+    boarding: StrictBool = Field(True, description="Riders may get on here")
+    alighting: StrictBool = Field(True, description="Riders may get off here")
+
+    @model_validator(mode="after")
+    def must_name_one_stop(self) -> Self:
+        if (self.stop_id is None) is (self.stop is None):
+            raise ValueError("Give either stop_id or stop")
+        return self
+
+    def to_proto(self) -> timetable_service_pb2.CallInput:
+        message = timetable_service_pb2.CallInput(
+            scheduled_arrival_at=timestamp_of(self.scheduled_arrival_at),
+            scheduled_departure_at=timestamp_of(self.scheduled_departure_at),
+            is_boarding_refused=not self.boarding,
+            is_alighting_refused=not self.alighting,
+        )
+        if self.stop is None:
+            message.stop_id = self.stop_id or ""
+        else:
+            message.stop.CopyFrom(self.stop.to_proto())
+        return message
+
+
+class PublishDeparture(Input):
+    """A departure to put on sale."""
+
+    operator_id: Id
+    feed_trip_id: Annotated[str, text(200)] | None = None
+    route: RouteInput
+    headsign: Annotated[str, text(200, min_length=0)] = Field("", description="The last stop's name when left out")
+    service_date: ServiceDate
+    layout_id: Id | None = Field(None, description="A layout of 50 seats when left out")
+    calls: list[CallInput] = Field(min_length=2, max_length=CALLS_MAX)
+
+    def to_proto(self) -> timetable_service_pb2.PublishDepartureRequest:
+        return timetable_service_pb2.PublishDepartureRequest(
+            operator_id=self.operator_id,
+            feed_trip_id=self.feed_trip_id or "",
+            route=self.route.to_proto(),
+            headsign=self.headsign,
+            service_date=self.service_date.isoformat(),
+            calls=[call.to_proto() for call in self.calls],
+            layout_id=self.layout_id or "",
+        )
+
+
+class CancelDepartures(Input):
+    """Departures by name, or those of a route (or of the operator) that start in a window."""
+
+    operator_id: Id
+    departure_ids: list[Id] = Field(default=[], max_length=CANCELLED_MAX)
+    route_id: Id | None = None
+    starts_from: Instant | None = None
+    starts_before: Instant | None = None
+    reason: Annotated[str, text(500, min_length=0)] = ""
+    dry_run: StrictBool = Field(False, description="Only tell what would be hit")
+
+    def to_proto(self) -> timetable_service_pb2.CancelDeparturesRequest:
+        return timetable_service_pb2.CancelDeparturesRequest(
+            operator_id=self.operator_id,
+            departure_ids=self.departure_ids,
+            route_id=self.route_id or "",
+            starts_from=timestamp_of(self.starts_from),
+            starts_before=timestamp_of(self.starts_before),
+            reason=self.reason,
+            is_dry_run=self.dry_run,
+        )
+
+
+class CancelledDepartures(Output):
+    """What was hit, or would be."""
+
+    departure_ids: list[str]
+    booking_ids: list[str] = Field(description="Bookings with seats on them; they stay and are refunded in full")
+
+
+class AssignVehicle(Input):
+    """The vehicle that shall run a departure."""
+
+    vehicle_id: Id

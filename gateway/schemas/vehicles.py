@@ -1,0 +1,267 @@
+"""Vehicles in JSON: the fleet, the seats in it, and where it is."""
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from headway.booking.v1 import booking_service_pb2, timetable_service_pb2, vehicles_pb2
+from headway.tracking.v1 import positions_pb2, tracking_service_pb2
+from pydantic import Field, FiniteFloat, StrictInt
+
+from gateway.schemas.shapes import Id, Input, Instant, Output, text
+from gateway.schemas.timetable import instant_of, instant_or_none, timestamp_of, word_of
+
+SEATS_MAX = 2000
+POSITIONS_MAX = 500
+SEQUENCE_MAX = 2**53 - 1
+"""What every JSON reader keeps exactly. https://www.rfc-editor.org/rfc/rfc8259#section-6"""
+
+Freshness = Literal["live", "stale", "unknown"]
+
+
+class LayoutSeatInput(Input):
+    """One seat of a layout."""
+
+    id: Annotated[str, text(8)] = Field(description="Its label", examples=["7C"])
+    row: StrictInt = Field(ge=0, le=10_000)
+    column: StrictInt = Field(ge=0, le=10_000)
+    features: list[Annotated[str, text(32)]] = Field(default=[], max_length=10, examples=[["wheelchair"]])
+
+
+class CreateLayout(Input):
+    """The seats of a kind of vehicle, in the order in which they are given out."""
+
+    operator_id: Id
+    name: Annotated[str, text(200)]
+    seats: list[LayoutSeatInput] = Field(min_length=1, max_length=SEATS_MAX)
+
+    def to_proto(self) -> timetable_service_pb2.CreateLayoutRequest:
+        return timetable_service_pb2.CreateLayoutRequest(
+            operator_id=self.operator_id,
+            name=self.name,
+            seats=[vehicles_pb2.LayoutSeat(**seat.model_dump()) for seat in self.seats],
+        )
+
+
+class LayoutSeat(Output):
+    """One seat of a layout."""
+
+    id: str = Field(description="Its label", examples=["7C"])
+    row: int
+    column: int
+    features: list[str]
+
+
+class Layout(Output):
+    """The seats of a kind of vehicle."""
+
+    id: str
+    operator_id: str
+    name: str
+    seats: list[LayoutSeat]
+    version: int
+
+    @classmethod
+    def from_proto(cls, message: vehicles_pb2.Layout) -> Self:
+        return cls(
+            id=message.id,
+            operator_id=message.operator_id,
+            name=message.name,
+            seats=[
+                LayoutSeat(id=seat.id, row=seat.row, column=seat.column, features=list(seat.features))
+                for seat in message.seats
+            ],
+            version=message.version,
+        )
+
+
+class Seat(LayoutSeat):
+    """One seat on a part of a departure."""
+
+    is_available: bool
+
+    @classmethod
+    def from_proto(cls, message: booking_service_pb2.Seat) -> Self:
+        return cls(
+            id=message.id,
+            row=message.row,
+            column=message.column,
+            features=list(message.features),
+            is_available=message.is_available,
+        )
+
+
+class SeatMap(Output):
+    """Every seat of a departure, and whether it is free on the whole of a part."""
+
+    layout_id: str
+    seats: list[Seat]
+    observed_at: datetime
+    version: int = Field(description="Rises with every change of the departure's seats")
+
+    @classmethod
+    def from_proto(cls, message: booking_service_pb2.SeatMap) -> Self:
+        return cls(
+            layout_id=message.layout_id,
+            seats=[Seat.from_proto(seat) for seat in message.seats],
+            observed_at=instant_of(message.observed_at),
+            version=message.version,
+        )
+
+
+class Availability(Output):
+    """How many seats are free on the whole of a part of a departure."""
+
+    seats_available: int
+    capacity: int
+    observed_at: datetime
+    version: int = Field(description="Rises with every change of the departure's seats")
+
+    @classmethod
+    def from_proto(cls, message: booking_service_pb2.Availability) -> Self:
+        return cls(
+            seats_available=message.seats_available,
+            capacity=message.capacity,
+            observed_at=instant_of(message.observed_at),
+            version=message.version,
+        )
+
+
+class RegisterVehicle(Input):
+    """A vehicle to make known."""
+
+    operator_id: Id
+    label: Annotated[str, text(200)] = Field(description="What people call it", examples=["HH-HW 142"])
+    layout_id: Id | None = Field(None, description="A layout of 50 seats when left out")
+
+    def to_proto(self) -> timetable_service_pb2.RegisterVehicleRequest:
+        return timetable_service_pb2.RegisterVehicleRequest(
+            operator_id=self.operator_id, label=self.label, layout_id=self.layout_id or ""
+        )
+
+
+class Vehicle(Output):
+    """A vehicle of an operator's fleet."""
+
+    id: str
+    operator_id: str
+    label: str
+    layout_id: str
+    version: int
+
+    @classmethod
+    def from_proto(cls, message: vehicles_pb2.Vehicle) -> Self:
+        return cls(
+            id=message.id,
+            operator_id=message.operator_id,
+            label=message.label,
+            layout_id=message.layout_id,
+            version=message.version,
+        )
+
+
+class PositionInput(Input):
+    """One point of a vehicle's way. One that cannot be true is rejected by itself, not the whole batch."""
+
+    sequence: StrictInt = Field(0, ge=0, le=SEQUENCE_MAX, description="Rises within the session; 0 when there is none")
+    recorded_at: Instant = Field(examples=["2030-06-01T08:12:30Z"])
+    latitude: FiniteFloat = Field(examples=[53.5511])
+    longitude: FiniteFloat = Field(examples=[9.9937])
+    speed_meters_per_second: FiniteFloat | None = None
+    heading_degrees: FiniteFloat | None = Field(None, description="Clockwise from true north, 0 to 360")
+    accuracy_meters: FiniteFloat | None = None
+
+    def to_proto(self) -> positions_pb2.Position:
+        return positions_pb2.Position(
+            sequence=self.sequence,
+            recorded_at=timestamp_of(self.recorded_at),
+            latitude=self.latitude,
+            longitude=self.longitude,
+            speed_meters_per_second=self.speed_meters_per_second,
+            heading_degrees=self.heading_degrees,
+            accuracy_meters=self.accuracy_meters,
+        )
+
+
+class ReportPositions(Input):
+    """Points of one vehicle, oldest first."""
+
+    session_id: Annotated[str, text(64)] | None = Field(None, description="Names one run of the device")
+    positions: list[PositionInput] = Field(min_length=1, max_length=POSITIONS_MAX)
+
+    def to_proto(self, vehicle_id: str) -> tracking_service_pb2.PositionBatch:
+        return tracking_service_pb2.PositionBatch(
+            vehicle_id=vehicle_id,
+            session_id=self.session_id or "",
+            positions=[position.to_proto() for position in self.positions],
+        )
+
+
+class RejectedPosition(Output):
+    """A point that was not taken, and why."""
+
+    index: int = Field(description="Its place in the batch, from 0")
+    reason: str = Field(examples=["duplicate"])
+
+
+class ReportedPositions(Output):
+    """What became of a batch: what was accepted is stored."""
+
+    accepted: int
+    rejected: list[RejectedPosition]
+    acknowledged_sequence: int = Field(description="Every point up to this one of the session is stored or rejected")
+
+    @classmethod
+    def from_proto(cls, message: tracking_service_pb2.PositionAck) -> Self:
+        return cls(
+            accepted=message.accepted,
+            rejected=[RejectedPosition(index=one.index, reason=one.reason) for one in message.rejected],
+            acknowledged_sequence=message.acknowledged_sequence,
+        )
+
+
+class Position(Output):
+    """Where a vehicle was last."""
+
+    latitude: float
+    longitude: float
+    heading_degrees: float | None
+    speed_meters_per_second: float | None
+    accuracy_meters: float | None
+    recorded_at: datetime
+    received_at: datetime | None
+
+    @classmethod
+    def from_proto(cls, message: positions_pb2.Position, received_at: datetime | None) -> Self:
+        def told(field: str) -> float | None:
+            return getattr(message, field) if message.HasField(field) else None  # type: ignore[arg-type]
+
+        return cls(
+            latitude=message.latitude,
+            longitude=message.longitude,
+            heading_degrees=told("heading_degrees"),
+            speed_meters_per_second=told("speed_meters_per_second"),
+            accuracy_meters=told("accuracy_meters"),
+            recorded_at=instant_of(message.recorded_at),
+            received_at=received_at,
+        )
+
+
+class TrackedVehicle(Output):
+    """A vehicle and where it was last."""
+
+    id: str
+    operator_id: str
+    label: str
+    position: Position | None = Field(description="null until the first point")
+    freshness: Freshness = Field(description="How far the position can be trusted to be where the vehicle is now")
+
+    @classmethod
+    def from_proto(cls, message: positions_pb2.TrackedVehicle) -> Self:
+        received_at = instant_or_none(message, "received_at")
+        return cls(
+            id=message.id,
+            operator_id=message.operator_id,
+            label=message.label,
+            position=Position.from_proto(message.position, received_at) if message.HasField("position") else None,
+            freshness=word_of(positions_pb2.Freshness.DESCRIPTOR, message.freshness),
+        )

@@ -1,0 +1,184 @@
+"""A small network of ferries, who uses it, and how tests bring its database to where they want it."""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from booking_svc.bootstrap import open_store
+from booking_svc.domain.booking import Booking, Contact
+from booking_svc.domain.departure import Departure, Mode, Route, Stop
+from booking_svc.domain.layout import DEFAULT_LAYOUT_ID, Layout, LayoutSeat
+from booking_svc.domain.quote import FareQuote, QuotedLeg, QuotedPassenger
+from booking_svc.encode_event import encode_event
+from booking_svc.store.work import Work
+from booking_svc.use_cases.create_layout import create_layout
+from booking_svc.use_cases.hold_booking import PassengerWish, hold_booking
+from booking_svc.use_cases.publish_departure import CallWish, publish_departure
+from chassis.access import Caller
+from chassis.clock import Clock
+from chassis.store import Store
+
+OPERATOR, OTHER_OPERATOR = "opr_sea", "opr_land"
+RIDER = Caller("usr_rider", frozenset({"bookings"}))
+OTHER_RIDER = Caller("usr_other", frozenset({"bookings"}))
+STAFF_SCOPES = frozenset({"bookings", "bookings:all", "timetable:write"})
+STAFF = Caller("usr_staff", STAFF_SCOPES, operator_id=OPERATOR)
+FOREIGN_STAFF = Caller("usr_foreign", STAFF_SCOPES, operator_id=OTHER_OPERATOR)
+ADMIN = Caller("cli_admin", STAFF_SCOPES, operator_id="*")
+ANYBODY = Caller()
+CONTACT = Contact("rider@example.com", "")
+
+SERVICE_DATE = date(2030, 1, 10)
+STARTS_AT = datetime(2030, 1, 10, 8, tzinfo=UTC)
+PRICE_MINOR = 1250
+HOLD_SECONDS = 600
+
+
+def stop(number: int, *, operator_id: str = OPERATOR) -> Stop:
+    """Make one of an operator's stops, all on one meridian."""
+    return Stop(f"stp_{operator_id}_{number}", f"s{number}", f"Pier {number}", "Europe/Lisbon", 38 + number / 100, -9.1)
+
+
+def call_at(number: int, place: int, *, starts_at: datetime = STARTS_AT, **changes: Any) -> CallWish:
+    """Call at a stop ten minutes after the call before, for one minute."""
+    arrival = starts_at + timedelta(minutes=10 * place)
+    usual = {
+        "stop_id": "",
+        "stop": stop(number),
+        "arrival_at": arrival,
+        "departure_at": arrival + timedelta(minutes=1),
+        "is_boarding_allowed": True,
+        "is_alighting_allowed": True,
+    }
+    return CallWish(**(usual | changes))
+
+
+def calls_at(numbers: Sequence[int], *, starts_at: datetime = STARTS_AT) -> list[CallWish]:
+    return [call_at(number, place, starts_at=starts_at) for place, number in enumerate(numbers)]
+
+
+def departure_wish(**changes: Any) -> dict[str, Any]:
+    """Say what to publish: four calls, the default layout."""
+    starts_at = changes.pop("starts_at", STARTS_AT)
+    operator_id = changes.get("operator_id", OPERATOR)
+    usual = {
+        "caller": ADMIN,
+        "operator_id": operator_id,
+        "feed_trip_id": "",
+        "route": Route(f"rte_{operator_id}_1", "r1", "F1", "Around the bay", Mode.FERRY),
+        "headsign": "Far shore",
+        "service_date": starts_at.date(),
+        "calls": calls_at(changes.pop("stops", range(4)), starts_at=starts_at),
+        "layout_id": DEFAULT_LAYOUT_ID,
+    }
+    return usual | changes
+
+
+def plain_seats(count: int, *, in_a_row: int = 4) -> list[LayoutSeat]:
+    """Make seats "1" to "count" without features."""
+    return [LayoutSeat(str(place + 1), place // in_a_row + 1, place % in_a_row + 1) for place in range(count)]
+
+
+@contextmanager
+def opened(url: str, clock: Clock) -> Iterator[Store[Work]]:
+    """Open a migrated store whose writer does not run: calls are made by `commit`, or after `start()`."""
+    store = open_store(url, clock)
+    try:
+        yield store
+    finally:
+        store.stop()
+
+
+def commit(store: Store[Work], use_case: Callable[..., Any], **data: Any) -> Any:
+    """Run a use case in a transaction of its own, as the writer would."""
+    with store.database.writer.begin() as connection:
+        return use_case(Work(connection, store.now(), encode=encode_event), **data)
+
+
+def ask(store: Store[Work], query: Callable[..., Any], **data: Any) -> Any:
+    """Run a query on a reader's connection."""
+    with store.database.reader.begin() as connection:
+        return query(Work(connection, store.now(), encode=encode_event), **data)
+
+
+def publish(store: Store[Work], *, seats: int | Sequence[LayoutSeat] | None = None, **changes: Any) -> Departure:
+    """Put a departure on sale; with `seats` it has a layout of that many, or of these."""
+    if seats is not None:
+        changes["layout_id"] = layout(store, seats, operator_id=changes.get("operator_id", OPERATOR)).id
+    found: Departure = commit(store, publish_departure, **departure_wish(**changes))
+    return found
+
+
+def layout(store: Store[Work], seats: int | Sequence[LayoutSeat], *, operator_id: str = OPERATOR) -> Layout:
+    own = plain_seats(seats) if isinstance(seats, int) else seats
+    found: Layout = commit(store, create_layout, caller=ADMIN, operator_id=operator_id, name="Boat", seats=own)
+    return found
+
+
+Ride = tuple[Departure, int, int]
+"""A departure and the calls where a rider gets on and off."""
+
+
+def quote(*rides: Ride, categories: Sequence[str] = ("adult",), price_minor: int = PRICE_MINOR) -> FareQuote:
+    """Price rides as pricing does: one price for every passenger and leg."""
+    legs = tuple(
+        QuotedLeg(
+            departure.id,
+            departure.pattern.calls[origin].stop.id,
+            departure.pattern.calls[destination].stop.id,
+            origin,
+            destination,
+        )
+        for departure, origin, destination in rides
+    )
+    passengers = tuple(QuotedPassenger(category, (price_minor,) * len(legs)) for category in categories)
+    return FareQuote("quo_1", "EUR", price_minor * len(legs) * len(passengers), legs, passengers)
+
+
+def passenger(*seat_ids: str, category: str = "adult", needs: Sequence[str] = ()) -> PassengerWish:
+    return PassengerWish("Ada Lovelace", category, seat_ids, frozenset(needs))
+
+
+def hold_wish(*rides: Ride, **changes: Any) -> dict[str, Any]:
+    """Say what to hold: one adult on every ride, in any seat."""
+    passengers = changes.pop("passengers", [passenger()])
+    usual = {
+        "caller": RIDER,
+        "quote": quote(*rides, categories=[one.category for one in passengers]),
+        "passengers": passengers,
+        "contact": CONTACT,
+        "is_seated_together": False,
+        "hold_seconds": HOLD_SECONDS,
+        "holds_max": 0,
+    }
+    return usual | changes
+
+
+def hold(store: Store[Work], *rides: Ride, **changes: Any) -> Booking:
+    found: Booking = commit(store, hold_booking, **hold_wish(*rides, **changes))
+    return found
+
+
+def seats_of(booking: Booking) -> list[str]:
+    return [item.seat_id for item in booking.items]
+
+
+def rows(store: Store[Work], table: sa.Table) -> list[Any]:
+    with store.database.reader.begin() as connection:
+        return list(connection.execute(sa.select(table).order_by(*table.primary_key)))
+
+
+async def until(is_so: Callable[[], object], *, seconds: float = 10) -> None:
+    """Wait for what must come about; `is_so` may be a coroutine function."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while True:
+        found = is_so()
+        if await found if inspect.isawaitable(found) else found:
+            return
+        assert asyncio.get_running_loop().time() < deadline, "it did not come about in time"
+        await asyncio.sleep(0.01)
