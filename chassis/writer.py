@@ -10,7 +10,8 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -53,6 +54,8 @@ class Call:
     deadline: float | None
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Any]
+    # The caller's request id and trace go with its call.
+    context: Context = field(default_factory=copy_context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +213,7 @@ class Writer:
         self._has_written, self._error = False, None
         began = time.perf_counter()
         try:
-            outcome = Outcome(run_once(work, call))
+            outcome = Outcome(call.context.run(run_once, work, call))
         except BaseException as failure:  # a thread that ended would leave every caller waiting
             outcome = Outcome(failure=failure)
         self.metrics.called(call.use_case, time.perf_counter() - began)

@@ -56,13 +56,17 @@ class Stack:
     def grpc(self) -> dict[str, str]:
         return {name: f"{HOST}:{self.ports[name]}" for name in SERVICES}
 
+    @property
+    def admin(self) -> dict[str, str]:
+        return {"client_id": ADMIN_CLIENT_ID, "client_secret": self.secrets["admin_client_secret"]}
+
     def ready(self, pids: Mapping[str, int | None]) -> dict[str, object]:
         """Return what other programs are told."""
         return {
             "gateway_url": self.gateway_url,
             "nats_url": self.nats_url,
             "grpc": self.grpc,
-            "admin": {"client_id": ADMIN_CLIENT_ID, "client_secret": self.secrets["admin_client_secret"]},
+            "admin": self.admin,
             "pids": {name: pids.get(name) for name in PROCESSES},
         }
 

@@ -108,9 +108,12 @@ class StrictRoute(APIRoute):
         wanted = media_type_of(field.field_info)
 
         async def handle_strictly(request: Request) -> Response:
-            if request.headers.get("content-type", "").partition(";")[0].strip().lower() != wanted:
+            strict = StrictRequest(request.scope, request.receive)
+            given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+            # No body at all has no type: where one is needed, validation says so.
+            if given != wanted and (given or await strict.body()):
                 raise UnsupportedMediaType
-            return await handle(StrictRequest(request.scope, request.receive))
+            return await handle(strict)
 
         return handle_strictly
 

@@ -110,12 +110,13 @@ def signed_in(*scopes: str, timeout: float = TIMEOUT_SECONDS) -> Any:
 def with_key(*scopes: str, timeout: float = TIMEOUT_SECONDS) -> Any:
     """Ask for what `signed_in` asks for and for an Idempotency-Key."""
 
-    async def call(request: Request, _token: Token, key: Key = "") -> Call:
+    async def keyed(request: Request, _token: Token, key: Key = "") -> Call:
+        call = call_of(request, scopes=scopes, timeout=timeout, key=key)
         if not KEY.fullmatch(key):
             raise MissingKey
-        return call_of(request, scopes=scopes, timeout=timeout, key=key)
+        return call
 
-    return Security(call, scopes=scopes)
+    return Security(keyed, scopes=scopes)
 
 
 Anonymous = Annotated[Call, Depends(anonymous_call)]

@@ -13,7 +13,13 @@ from chassis.errors import OverLimit
 from gateway.problems import HttpRefusal, problem_response
 
 BODY_BYTES_MAX = 64 * 1024
-BODY_BYTES_MAX_BY_PATH: Mapping[str, int] = {"/v1/feeds": 64 * 1024 * 1024}
+BODY_BYTES_MAX_BY_PREFIX: Mapping[str, int] = {
+    "/v1/feeds": 64 * 1024 * 1024,
+    # A departure of 300 calls, a fare for each pair of 100 zones, a ferry's 2,000 seats.
+    "/v1/departures": 1024 * 1024,
+    "/v1/fare-policies": 1024 * 1024,
+    "/v1/layouts": 1024 * 1024,
+}
 BUCKETS_MAX = 50_000
 
 
@@ -120,7 +126,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        bytes_max = BODY_BYTES_MAX_BY_PATH.get(scope["path"], BODY_BYTES_MAX)
+        bytes_max = body_bytes_max(scope["path"])
         if declared_bytes(scope) > bytes_max:
             await problem_response(HttpRefusal("body_too_large"), path=scope["path"])(scope, receive, send)
             return
@@ -135,6 +141,12 @@ class BodyLimit:
             return message
 
         await self._app(scope, receive_bounded, send)
+
+
+def body_bytes_max(path: str) -> int:
+    """Say how large a body an operation takes."""
+    larger = (size for prefix, size in BODY_BYTES_MAX_BY_PREFIX.items() if path.startswith(prefix))
+    return next(larger, BODY_BYTES_MAX)
 
 
 def declared_bytes(scope: Scope) -> int:

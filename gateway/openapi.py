@@ -53,29 +53,29 @@ def completed(document: Json) -> Json:
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas |= problem.pop("$defs") | {"Problem": problem}
     document["components"]["schemas"] = dict(sorted(schemas.items()))
-    for method, operation in operations(document):
-        complete(method, operation)
+    for path, method, operation in operations(document):
+        complete(path, method, operation)
     document["paths"] = dict(sorted(document["paths"].items(), key=lambda item: place_of(item[1])))
     document["servers"] = [{"url": "/"}]
     return document
 
 
-def operations(document: Json) -> Iterator[tuple[str, Json]]:
-    """List every operation with its method."""
-    for path in document["paths"].values():
+def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
+    """List every operation with its path and method."""
+    for path, found in document["paths"].items():
         for method in METHODS:
-            if method in path:
-                yield method, path[method]
+            if method in found:
+                yield path, method, found[method]
 
 
-def complete(method: str, operation: Json) -> None:
+def complete(path: str, method: str, operation: Json) -> None:
     """Document what one operation may answer and must be sent."""
     for parameter in operation.get("parameters", []):
         mend_header(method, parameter)
     if "security" in operation:
         operation["security"] = alternatives(operation["security"])
     responses = operation["responses"]
-    for code in common_codes(method, operation):
+    for code in common_codes(path, method, operation):
         status = str(PROBLEMS[code].status)
         known = responses.get(status, {}).get("x-problem-codes", [])
         responses[status] = documented([*known, code])
@@ -102,12 +102,13 @@ def alternatives(security: list[Json]) -> list[Json]:
     ]
 
 
-def common_codes(method: str, operation: Json) -> Iterator[str]:
+def common_codes(path: str, method: str, operation: Json) -> Iterator[str]:
     """Tell what an operation may answer because of what it is, whatever it does."""
     headers = {parameter["name"] for parameter in operation.get("parameters", [])}
-    # A token is checked wherever one is sent, also where none is needed.
-    yield from ("unauthenticated", "invalid_value", "rate_limited", "internal", "overloaded", "dependency_down")
-    yield "deadline_exceeded"
+    yield from ("invalid_value", "internal", "overloaded", "dependency_down")
+    if path.startswith("/v1/"):
+        # A token is checked wherever one is sent, also where none is needed.
+        yield from ("unauthenticated", "rate_limited", "deadline_exceeded")
     if "security" in operation:
         yield "forbidden"
     if "requestBody" in operation:

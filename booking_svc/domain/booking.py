@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from booking_svc.domain.departure import Leg
-from booking_svc.domain.errors import HoldExpired, IllegalState, StaleVersion
+from booking_svc.domain.errors import DepartureCancelled, HoldExpired, IllegalState, StaleVersion
 
 
 class BookingState(StrEnum):
@@ -106,19 +106,25 @@ class Booking:
     def departure_ids(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(leg.departure_id for leg in self.legs))
 
-    def state_at(self, now: datetime) -> BookingState:
-        """Return the state as riders see it: a hold whose time is up is expired before anybody has tidied it."""
-        is_over = self.state is BookingState.HELD and self.hold_expires_at is not None and self.hold_expires_at <= now
-        return BookingState.EXPIRED if is_over and self.payment_state not in UNDER_WAY else self.state
+    @property
+    def seats_expire_at(self) -> datetime | None:
+        """Say when the seats come free by themselves: never while money may be moving."""
+        is_waiting = self.state is BookingState.HELD and self.payment_state not in UNDER_WAY
+        return self.hold_expires_at if is_waiting else None
+
+    def as_of(self, now: datetime) -> "Booking":
+        """Return the booking as riders see it: a hold whose time is up is expired before anybody has tidied it."""
+        until = self.seats_expire_at
+        return self.expire() if until is not None and until <= now else self
 
     def available_actions(self, now: datetime) -> list[str]:
         """Name the operations that would be accepted now."""
-        state = self.state_at(now)
         if self.payment_state in UNDER_WAY:
             return []
-        if state is BookingState.HELD:
-            return ["confirm_booking", "release_booking"]
-        if state is BookingState.CONFIRMED and any(leg.origin.scheduled_at > now for leg in self.legs):
+        if self.state is BookingState.HELD:
+            is_running = all(leg.is_running for leg in self.legs)
+            return ["confirm_booking", "release_booking"] if is_running else ["release_booking"]
+        if self.state is BookingState.CONFIRMED and any(self._is_ahead(item, now) for item in self.live_items):
             return ["quote_cancellation", "cancel_booking"]
         return []
 
@@ -130,6 +136,9 @@ class Booking:
     def begin_payment(self, *, now: datetime) -> "Booking":
         """Mark that money may be moving from now on; the hold stands until that is known."""
         self._must_be_held(now)
+        for leg in self.legs:
+            if not leg.is_running:
+                raise DepartureCancelled(departure_id=leg.departure_id)
         return self._next(payment_state=PaymentState.PROCESSING, action_url="")
 
     def await_action(self, action_url: str) -> "Booking":
@@ -181,11 +190,16 @@ class Booking:
         return self._next(payment_state=PaymentState.REFUNDED if is_over else PaymentState.CAPTURED)
 
     def _must_be_held(self, now: datetime) -> None:
-        state = self.state_at(now)
+        state = self.as_of(now).state
         if state is BookingState.EXPIRED:
             raise HoldExpired(state=state, available_actions=[])
         if state is not BookingState.HELD or self.payment_state in UNDER_WAY:
             raise IllegalState(state=state, available_actions=self.available_actions(now))
+
+    def _is_ahead(self, item: Item, now: datetime) -> bool:
+        """Tell whether an item's ride is still to come, or will never."""
+        leg = self.legs[item.leg_index]
+        return leg.origin.scheduled_at > now or not leg.is_running
 
     def _end(self, state: BookingState, item_state: ItemState) -> "Booking":
         items = tuple(replace(item, state=item_state) for item in self.items)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from booking_svc.domain.booking import UNDER_WAY, Booking, BookingState, Item, ItemState
-from booking_svc.domain.departure import DepartureState, Leg
+from booking_svc.domain.departure import Leg
 from booking_svc.domain.errors import DepartureGone, IllegalState
 from booking_svc.domain.quote import CancellationQuote
 from chassis.errors import FieldError, InvalidInput
@@ -31,7 +31,7 @@ def quote(
 ) -> CancellationQuote:
     """Say what cancelling items would refund; no items means all that are confirmed."""
     if booking.state is not BookingState.CONFIRMED or booking.payment_state in UNDER_WAY:
-        raise IllegalState(state=booking.state_at(now), available_actions=booking.available_actions(now))
+        raise IllegalState(state=booking.state, available_actions=booking.available_actions(now))
     items = chosen_items(booking, item_ids)
     fee = sum(fee_minor(item, booking.legs[item.leg_index], now=now, policy=policy) for item in items)
     price = sum(item.price_minor for item in items)
@@ -50,7 +50,7 @@ def chosen_items(booking: Booking, item_ids: Collection[str]) -> list[Item]:
 
 def fee_minor(item: Item, leg: Leg, *, now: datetime, policy: tuple[FeeTier, ...]) -> int:
     """Work out an item's fee, rounded down; a departure that does not run costs nothing."""
-    if leg.state in (DepartureState.CANCELLED, DepartureState.NOT_COMING):
+    if not leg.is_running:
         return 0
     left = leg.origin.scheduled_at - now
     if left <= timedelta(0):

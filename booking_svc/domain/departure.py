@@ -38,6 +38,9 @@ class DepartureState(StrEnum):
     NOT_COMING = "not_coming"
 
 
+NOT_RUNNING = frozenset({DepartureState.CANCELLED, DepartureState.NOT_COMING})
+
+
 @dataclass(frozen=True, slots=True)
 class Stop:
     """A place where vehicles stop."""
@@ -125,6 +128,10 @@ class Leg:
     origin: LegEnd
     destination: LegEnd
 
+    @property
+    def is_running(self) -> bool:
+        return self.state not in NOT_RUNNING
+
 
 @dataclass(frozen=True, slots=True)
 class Departure:
@@ -143,6 +150,10 @@ class Departure:
     layout_id: str
     capacity: int
     version: int
+
+    @property
+    def is_running(self) -> bool:
+        return self.state not in NOT_RUNNING
 
     @property
     def segments(self) -> int:
@@ -208,7 +219,7 @@ class Departure:
 
     def must_be_bookable(self, origin: int, *, now: datetime) -> None:
         """Refuse a ride that does not run or has left its origin."""
-        if self.state in (DepartureState.CANCELLED, DepartureState.NOT_COMING):
+        if not self.is_running:
             raise DepartureCancelled(departure_id=self.id)
         if self._time(origin, is_departure=True) <= now:
             raise DepartureGone(departure_id=self.id)

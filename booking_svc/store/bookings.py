@@ -1,7 +1,7 @@
 """Rows of bookings and their items."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +9,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from booking_svc.domain.booking import (
-    UNDER_WAY,
     Boarding,
     Booking,
     BookingState,
@@ -27,13 +26,19 @@ from chassis.errors import NotFound
 from chassis.faults import is_guard_off
 
 BOOKINGS, ITEMS = table_of(BookingRow), table_of(ItemRow)
+SAVE_ITEM = (
+    sa.update(ITEMS)
+    .where(ITEMS.c.booking_id == sa.bindparam("new_booking_id"), ITEMS.c.position == sa.bindparam("new_position"))
+    .values({name: sa.bindparam(f"new_{name}") for name in ItemRow.model_fields})
+)
 
 
 class Bookings:
-    """The bookings of one open transaction."""
+    """The bookings of one open transaction; callers see them as they are now, the system as they are stored."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, now: datetime) -> None:
         self._connection = connection
+        self._now = now
 
     def add(self, booking: Booking) -> None:
         self._connection.execute(sa.insert(BOOKINGS), write_booking(booking))
@@ -45,13 +50,12 @@ class Bookings:
         unchanged = sa.and_(BOOKINGS.c.id == booking.id, BOOKINGS.c.version == booking.version - 1)
         if not self._connection.execute(sa.update(BOOKINGS).where(unchanged).values(write_booking(booking))).rowcount:
             raise StaleVersion
-        for place, item in enumerate(booking.items):
-            key = sa.and_(ITEMS.c.booking_id == booking.id, ITEMS.c.position == place)
-            self._connection.execute(sa.update(ITEMS).where(key).values(write_item(booking, place, item)))
+        rows = [write_item(booking, place, item) for place, item in enumerate(booking.items)]
+        self._connection.execute(SAVE_ITEM, [{f"new_{name}": value for name, value in row.items()} for row in rows])
 
     def get(self, booking_id: str, *, caller: Caller) -> Booking:
         """Read a booking that the caller may see; another's is as absent as none."""
-        return self._one(sa.and_(BOOKINGS.c.id == booking_id, visible_to(caller)))
+        return self._one(sa.and_(BOOKINGS.c.id == booking_id, visible_to(caller))).as_of(self._now)
 
     def get_for_system(self, booking_id: str) -> Booking:
         """Read a booking for work that no caller asked for."""
@@ -60,9 +64,8 @@ class Bookings:
     def look_up(self, *, reference: str, email: str) -> Booking:
         """Find a booking by what is printed on the ticket."""
         columns = BOOKINGS.c
-        return self._one(
-            sa.and_(columns.reference == reference.upper(), columns.contact_email == email.strip().lower())
-        )
+        known = sa.and_(columns.reference == reference.upper(), columns.contact_email == email.strip().lower())
+        return self._one(known).as_of(self._now)
 
     def page(self, *, caller: Caller, departure_id: str, before: str, limit: int) -> list[Booking]:
         """Read the caller's bookings, or as staff those on a departure, newest first."""
@@ -74,7 +77,8 @@ class Bookings:
             query = query.where(BOOKINGS.c.rider_id == caller.subject)
         if before:
             query = query.where(BOOKINGS.c.id < before)
-        return self._read(query.order_by(BOOKINGS.c.id.desc()).limit(limit))
+        found = self._read(query.order_by(BOOKINGS.c.id.desc()).limit(limit))
+        return [booking.as_of(self._now) for booking in found]
 
     def on_departures(self, departure_ids: Sequence[str]) -> list[str]:
         """List bookings that have seats on departures."""
@@ -82,22 +86,18 @@ class Bookings:
         query = sa.select(ITEMS.c.booking_id).where(ITEMS.c.departure_id.in_(departure_ids), live).distinct()
         return [row[0] for row in self._connection.execute(query.order_by(ITEMS.c.booking_id))]
 
-    def expired(self, *, now: datetime, departure_ids: Iterable[str] = (), limit: int) -> list[Booking]:
-        """Read holds whose time is up: everywhere, or on some departures."""
-        query = sa.select(BOOKINGS).where(BOOKINGS.c.expires_at <= now)
-        if wanted := list(departure_ids):
-            over = sa.select(ITEMS.c.booking_id).where(ITEMS.c.departure_id.in_(wanted), ITEMS.c.expires_at <= now)
-            ids = [row[0] for row in self._connection.execute(over.distinct().limit(limit))]
-            if not ids:
-                return []
-            query = sa.select(BOOKINGS).where(BOOKINGS.c.id.in_(ids))
-        return self._read(query.limit(limit))
+    def lapsed(self, *, limit: int) -> list[str]:
+        """List holds whose time is up, the longest over first."""
+        columns = BOOKINGS.c
+        query = sa.select(columns.id).where(columns.expires_at <= self._now).order_by(columns.expires_at).limit(limit)
+        return [row[0] for row in self._connection.execute(query)]
 
-    def count_live_holds(self, rider_id: str, *, now: datetime) -> int:
+    def live_holds(self, rider_id: str) -> list[datetime | None]:
+        """List when each of a rider's holds will be over; None is not before its payment is known."""
         columns = BOOKINGS.c
         live = sa.and_(columns.rider_id == rider_id, columns.state == BookingState.HELD)
-        unexpired = sa.or_(columns.expires_at > now, columns.expires_at.is_(None))
-        return int(self._connection.execute(sa.select(sa.func.count()).where(live, unexpired)).scalar_one())
+        unexpired = sa.or_(columns.expires_at > self._now, columns.expires_at.is_(None))
+        return [row[0] for row in self._connection.execute(sa.select(columns.expires_at).where(live, unexpired))]
 
     def is_reference_free(self, reference: str) -> bool:
         known = sa.select(BOOKINGS.c.id).where(BOOKINGS.c.reference == reference)
@@ -139,12 +139,6 @@ def visible_to(caller: Caller) -> sa.ColumnElement[bool]:
     return sa.or_(mine, sa.and_(BOOKINGS.c.operator_id == caller.operator_id, sa.literal(bool(caller.operator_id))))
 
 
-def seats_expire_at(booking: Booking) -> datetime | None:
-    """Say when the seats come free by themselves: never while money may be moving."""
-    is_waiting = booking.state is BookingState.HELD and booking.payment_state not in UNDER_WAY
-    return booking.hold_expires_at if is_waiting else None
-
-
 def write_booking(booking: Booking) -> dict[str, object]:
     """Turn a booking into a row's values."""
     legs = [[leg.departure_id, leg.origin.sequence, leg.destination.sequence] for leg in booking.legs]
@@ -155,7 +149,7 @@ def write_booking(booking: Booking) -> dict[str, object]:
         "operator_id": booking.operator_id,
         "state": booking.state,
         "hold_expires_at": booking.hold_expires_at,
-        "expires_at": seats_expire_at(booking),
+        "expires_at": booking.seats_expire_at,
         "legs": json.dumps(legs),
         "currency": booking.currency,
         "payment_state": booking.payment_state,
@@ -171,7 +165,7 @@ def write_item(booking: Booking, place: int, item: Item) -> dict[str, object]:
     """Turn an item into a row's values."""
     names = ItemRow.model_fields.keys() - {"booking_id", "position", "expires_at"}
     own = {name: getattr(item, name) for name in names}
-    return {**own, "booking_id": booking.id, "position": place, "expires_at": seats_expire_at(booking)}
+    return {**own, "booking_id": booking.id, "position": place, "expires_at": booking.seats_expire_at}
 
 
 def read_booking(row: Any, items: Sequence[Item], legs: Sequence[Any]) -> Booking:

@@ -1,39 +1,53 @@
 """What operations ask of the gateway itself, outside of /v1: alive, ready, measured; and its public keys."""
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Query, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from chassis.errors import Failure, Unavailable
 from gateway.accounts.store.work import Work
 from gateway.bodies import Router
+from gateway.schemas.people import KeySet
+from gateway.schemas.shapes import Output
 
-router = Router(include_in_schema=False)
-keys_router = Router()
+router = Router(tags=["Integration"])
+keys_router = Router(tags=["Integration"])
+
+
+class Alive(Output):
+    status: Literal["ok"] = "ok"
+
+
+class Ready(Output):
+    status: Literal["ready"] = "ready"
+    checks: dict[str, bool] | None = None
 
 
 class NotReady(Unavailable):
     detail = "Not ready: what `facts` names does not answer."
 
 
-@router.get("/livez")
-async def livez() -> JSONResponse:
+@router.get("/livez", summary="Is it alive?")
+async def livez() -> Alive:
     """Tell that the process answers."""
-    return JSONResponse({"status": "ok"})
+    return Alive()
 
 
-@router.get("/readyz")
-async def readyz(request: Request, verbose: Annotated[str | None, Query(max_length=10)] = None) -> JSONResponse:
-    """Tell whether all that is needed answers: the database and the three services; 503 says which does not."""
+@router.get("/readyz", summary="Is it ready?", response_model_exclude_none=True)
+async def readyz(
+    request: Request,
+    verbose: Annotated[str | None, Query(max_length=10, description="Say of each part whether it answers")] = None,
+) -> Ready:
+    """Tell whether all that is needed answers: the database and the three services; 503 says in `facts` which not."""
     state = request.app.state
     has_database, services = await asyncio.gather(database_answers(state), state.backends.ready())
     checks = {"database": has_database, **services}
     if not all(checks.values()):
         raise NotReady(down=[name for name, is_up in checks.items() if not is_up], checks=checks)
-    return JSONResponse({"status": "ready"} if verbose is None else {"status": "ready", "checks": checks})
+    return Ready(checks=None if verbose is None else checks)
 
 
 async def database_answers(state: Any) -> bool:
@@ -48,15 +62,15 @@ def ask_database(work: Work) -> None:
     work.users.find("")
 
 
-@router.get("/metrics")
-async def metrics(request: Request) -> Response:
+@router.get("/metrics", summary="Measure", response_class=PlainTextResponse)
+async def get_metrics(request: Request) -> Response:
     """Give the measurements as Prometheus reads them."""
     measured = generate_latest(request.app.state.registry)
     return Response(measured, media_type=CONTENT_TYPE_LATEST)
 
 
-@keys_router.get("/.well-known/jwks.json", tags=["Integration"])
-async def get_jwks(request: Request) -> JSONResponse:
+@keys_router.get("/.well-known/jwks.json", summary="Read the public keys")
+async def get_jwks(request: Request, response: Response) -> KeySet:
     """Read the public keys that our tokens are signed with (RFC 7517)."""
-    keys = request.app.state.verifier.jwks("gateway")
-    return JSONResponse(keys, headers={"Cache-Control": "public, max-age=300"})
+    response.headers["Cache-Control"] = "public, max-age=300"
+    return KeySet.model_validate(request.app.state.verifier.jwks("gateway"))

@@ -12,8 +12,7 @@ from chassis.errors import FieldError, InvalidInput, NotFound
 from chassis.ids import new_id
 from gateway.accounts.accounts import Accounts
 from gateway.accounts.domain.roles import Role
-from gateway.accounts.domain.sessions import Session
-from gateway.accounts.flows.issue_token import sign_in_client, sign_in_with_password, sign_in_with_refresh_token
+from gateway.accounts.flows import issue_token as flow
 from gateway.accounts.queries import get_me as query
 from gateway.accounts.store.work import new_secret
 from gateway.accounts.tokens import DEVICE_TTL
@@ -60,7 +59,7 @@ StaffCall = Annotated[Call, signed_in("users:write")]
 FleetCall = Annotated[Call, signed_in("fleet:write")]
 
 
-@router.post("/riders", status_code=201, tags=["Rider"], responses=problems("email_taken"))
+@router.post("/riders", status_code=201, tags=["Rider"], summary="Sign up", responses=problems("email_taken"))
 async def sign_up_rider(body: RiderInput, accounts: KnownAccounts, address: Address) -> Account:
     """Make an account to travel with. Sign in at `/v1/oauth/token` with `grant_type=password` next."""
     password_hash = await accounts.passwords.hash(body.password)
@@ -70,7 +69,7 @@ async def sign_up_rider(body: RiderInput, accounts: KnownAccounts, address: Addr
     return Account.of(rider)
 
 
-@router.post("/guests", status_code=201, tags=["Rider"])
+@router.post("/guests", status_code=201, tags=["Rider"], summary="Travel as a guest")
 async def create_guest(accounts: KnownAccounts, address: Address, response: Response) -> TokenReply:
     """Travel without an account: the answer is a token at once. Its refresh token is the only way back in."""
     response.headers.update(NO_STORE)
@@ -78,12 +77,7 @@ async def create_guest(accounts: KnownAccounts, address: Address, response: Resp
     return TokenReply.of(session, accounts.tokens)
 
 
-@router.post(
-    "/oauth/token",
-    tags=["Rider"],
-    response_model_exclude_none=True,
-    responses=problems("unauthenticated", "invalid_value"),
-)
+@router.post("/oauth/token", tags=["Rider"], summary="Get a token", response_model_exclude_none=True)
 async def issue_token(
     request: Request, form: Annotated[TokenForm, Form()], accounts: KnownAccounts, address: Address, response: Response
 ) -> TokenReply:
@@ -94,48 +88,22 @@ async def issue_token(
     by somebody whose answer was lost.
     """
     response.headers.update(NO_STORE)
-    session = await begin_or_continue(form, basic_credentials(request), accounts, address)
+    wanted = form if form.client_id else form.model_copy(update=basic_credentials(request))
+    session = await flow.issue_token(accounts, address=address, **wanted.model_dump())
     return TokenReply.of(session, accounts.tokens)
 
 
-async def begin_or_continue(form: TokenForm, basic: tuple[str, str], accounts: Accounts, address: str) -> Session:
-    """Do what the form's grant type says."""
-    if form.grant_type == "password":
-        require(form, "username", "password")
-        return await sign_in_with_password(
-            accounts, username=form.username, password=form.password, scope=form.scope, address=address
-        )
-    if form.grant_type == "refresh_token":
-        require(form, "refresh_token")
-        return await sign_in_with_refresh_token(accounts, refresh_token=form.refresh_token, address=address)
-    if not form.client_id:
-        form = form.model_copy(update=dict(zip(("client_id", "client_secret"), basic, strict=True)))
-    require(form, "client_id", "client_secret")
-    return await sign_in_client(
-        accounts, client_id=form.client_id, client_secret=form.client_secret, scope=form.scope, address=address
-    )
-
-
-def require(form: TokenForm, *fields: str) -> None:
-    """Ask for the fields that a grant type needs."""
-    errors = [FieldError(f"/{field}", f"{form.grant_type} needs this.") for field in fields if not getattr(form, field)]
-    if errors:
-        raise InvalidInput(errors=errors)
-
-
-def basic_credentials(request: Request) -> tuple[str, str]:
-    """Read a client's id and secret from HTTP Basic authentication; empty when there is none that can be read."""
+def basic_credentials(request: Request) -> dict[str, str]:
+    """Read a client's id and secret from HTTP Basic authentication; nothing when there is none that can be read."""
     scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "basic":
-        return "", ""
     try:
         client_id, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
     except (binascii.Error, ValueError):
-        return "", ""
-    return ("", "") if "\0" in client_id else (client_id, secret)
+        return {}
+    return {} if scheme.lower() != "basic" or "\0" in client_id else {"client_id": client_id, "client_secret": secret}
 
 
-@router.get("/me", tags=["Rider"])
+@router.get("/me", tags=["Rider"], summary="Read who is calling")
 async def get_me(call: SignedIn, accounts: KnownAccounts) -> Me:
     """Read who the token says is calling, and what it may do."""
     caller = call.caller
@@ -151,7 +119,9 @@ async def get_me(call: SignedIn, accounts: KnownAccounts) -> Me:
     )
 
 
-@router.post("/users", status_code=201, tags=["Operator"], responses=problems("email_taken"))
+@router.post(
+    "/users", status_code=201, tags=["Operator"], summary="Create a member of staff", responses=problems("email_taken")
+)
 async def create_user(body: UserInput, call: StaffCall, accounts: KnownAccounts, address: Address) -> Account:
     """Make an account for a member of staff of your own operator, with a role whose scopes you have yourself."""
     password_hash = await accounts.passwords.hash(body.password)
@@ -168,7 +138,7 @@ async def create_user(body: UserInput, call: StaffCall, accounts: KnownAccounts,
     return Account.of(user)
 
 
-@router.post("/clients", status_code=201, tags=["Integration"])
+@router.post("/clients", status_code=201, tags=["Integration"], summary="Create a client")
 async def create_client(
     body: ClientInput, call: StaffCall, accounts: KnownAccounts, address: Address, response: Response
 ) -> ClientReply:
@@ -200,7 +170,13 @@ def operator_for(wanted: str | None, caller: Caller) -> str:
     return wanted or caller.operator_id
 
 
-@router.post("/vehicles/{vehicle_id}/device-tokens", status_code=201, tags=["Driver"], responses=problems("not_found"))
+@router.post(
+    "/vehicles/{vehicle_id}/device-tokens",
+    status_code=201,
+    tags=["Driver"],
+    summary="Give a device its token",
+    responses=problems("not_found"),
+)
 async def issue_device_token(
     *,
     vehicle_id: PathId,

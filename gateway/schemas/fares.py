@@ -184,7 +184,7 @@ class FarePolicy(Input):
     maximum_minor: Minor = Field(0, description="Highest fare of a passenger on a leg, likewise; 0 is no bound")
     rounding_minor: Annotated[int, Field(ge=1, le=MINOR_MAX, strict=True, description="Fares are multiples of it")] = 1
     zone_fares: list[ZoneFare] = Field(
-        default=[], max_length=1000, description="Where a pair of zones is listed, in place of base and distance"
+        default=[], max_length=10_000, description="Where a pair of zones is listed, in place of base and distance"
     )
     version: Annotated[int, READ_ONLY] = Field(0, description="Also the ETag; 0 is the default, in force until another")
     is_published: Annotated[bool, READ_ONLY] = Field(False, description="false: a draft, which prices nothing yet")

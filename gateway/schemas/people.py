@@ -153,3 +153,20 @@ class DeviceTokenReply(Output):
     @classmethod
     def of(cls, issued: Issued, *, grpc_address: str) -> Self:
         return cls(token=issued.token, expires_at=issued.expires_at, grpc_address=grpc_address)
+
+
+class PublicKey(Output):
+    """An Ed25519 key (RFC 8037)."""
+
+    kty: str = Field(examples=["OKP"])
+    crv: str = Field(examples=["Ed25519"])
+    x: str
+    kid: str = Field(examples=["gateway"])
+    alg: str = Field(examples=["Ed25519"])
+    use: str = Field(examples=["sig"])
+
+
+class KeySet(Output):
+    """Public keys, for whoever checks our tokens."""
+
+    keys: list[PublicKey]

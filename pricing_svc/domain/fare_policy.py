@@ -20,7 +20,7 @@ CATEGORIES_MAX = 50
 CATEGORY = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 CURRENCY = re.compile(r"[A-Z]{3}")
 PERCENT_MAX = 1000
-ZONE_FARES_MAX = 1000
+ZONE_FARES_MAX = 10_000
 
 T = TypeVar("T", bound=Hashable)
 

@@ -37,7 +37,7 @@ class Feed:
         running = {row["service_id"] for row in self.tables["calendar.txt"] if row[DAYS[day.weekday()]] == "1"}
         by_route: dict[str, list[dict[str, str]]] = defaultdict(list)
         for trip in self.tables["trips.txt"]:
-            if trip["service_id"] in running and len(self.stop_times[trip["trip_id"]]) >= 2:
+            if trip["service_id"] in running and len(self.stop_times[trip["trip_id"]]) >= 4:
                 by_route[trip["route_id"]].append(trip)
         chosen = [trip for trips in list(by_route.values())[:routes] for trip in trips[: count // routes + 1]]
         return [self.departure(trip, day) for trip in chosen[:count]]

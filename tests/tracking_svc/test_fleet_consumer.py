@@ -104,7 +104,7 @@ async def test_an_event_that_comes_twice_or_late_changes_nothing(tracking: Track
 async def test_what_is_no_vehicle_does_not_stop_what_comes_after_it(tracking: Tracking, booking: Booking):
     await booking.create_stream()
     await booking.publish(FERRY, b"\xff\xff", "evt_1")
-    await booking.register(replace(COACH, operator_id="opr_x", id=""), "evt_2")
+    await booking.publish(COACH, fleet_events_pb2.VehicleRegistered().SerializeToString(), "evt_2")
     await booking.register(TENDER, "evt_3", kind="headway.booking.v1.SomethingElse")
     await booking.register(FERRY, "evt_4")
     await until(lambda: knows(tracking, FERRY))

@@ -1,6 +1,7 @@
 """A batch of points: who may report, what is kept, what moves, and that order makes no difference."""
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from random import Random
@@ -220,6 +221,17 @@ def test_more_than_five_hundred_points_are_no_batch(store: Tracked, clock: Fixed
     assert report(store, batch(way(start, range(1, 501)))).accepted == 500
     with pytest.raises(InvalidInput):
         report(store, batch(way(start, range(501, 1002))))
+
+
+def test_two_processes_that_are_told_the_same_at_once_keep_it_once(postgresql_url: str, clock: FixedClock):
+    sent = way(clock.now() - timedelta(minutes=9), range(1, 201))
+    with opened(postgresql_url, clock) as one, opened(postgresql_url, clock) as other, ThreadPoolExecutor(2) as pool:
+        for place in range(0, 200, 4):
+            same = batch(sent[place : place + 4])
+            found = list(pool.map(lambda store, same=same: report(store, same), (one, other)))
+            assert sorted(each.accepted for each in found) == [0, 4]
+            assert {each.acknowledged_sequence for each in found} == {place + 4}
+        assert history(one) == sent
 
 
 @given(data=st.data())

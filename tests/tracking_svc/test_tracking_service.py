@@ -10,7 +10,6 @@ from grpc import StatusCode, aio
 from headway.tracking.v1 import tracking_service_pb2
 
 from chassis.access import Caller
-from chassis.errors import NotFound
 from chassis.keys import Signer, open_signer
 from chassis.rpc_client import ServiceIdentity
 from chassis.rpc_errors import failure_of
@@ -31,7 +30,6 @@ from tests.tracking_svc.fleet import (
     wire,
 )
 from tests.tracking_svc.wires import SERVICE, refusal_of
-from tracking_svc.domain.errors import VehicleUnknown
 from tracking_svc.servicers.access import RULES
 from tracking_svc.settings import TrackingSettings
 
@@ -197,8 +195,3 @@ async def test_reports_of_many_devices_at_once_share_commits(tracking: Tracking,
 def test_settings_are_named_in_every_complaint(gateway: Signer):
     with pytest.raises(SystemExit, match="TRACKING_DATABASE_URL"):
         TrackingSettings.from_environment({"TRACKING_GRPC_PORT": "1", "HEADWAY_NATS_URL": "nats://x"})
-
-
-def test_an_unknown_vehicle_is_a_kind_of_not_found():
-    assert issubclass(VehicleUnknown, NotFound)
-    assert VehicleUnknown.reason == "NOT_FOUND"

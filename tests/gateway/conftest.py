@@ -1,0 +1,23 @@
+"""Gateways to ask."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.clocks import FixedClock
+from tests.gateway.running import Running, running, settings_for
+
+
+@pytest.fixture
+async def gateway(sqlite_url: str, tmp_path: Path, clock: FixedClock) -> AsyncIterator[Running]:
+    """A gateway whose services nobody has started."""
+    async with running(settings_for(sqlite_url, tmp_path), clock) as found:
+        yield found
+
+
+@pytest.fixture
+async def either_gateway(database_url: str, tmp_path: Path, clock: FixedClock) -> AsyncIterator[Running]:
+    """The same on both kinds of database."""
+    async with running(settings_for(database_url, tmp_path), clock) as found:
+        yield found

@@ -1,0 +1,225 @@
+"""All services of the system as one recording server on a real socket, and the real gateway before it.
+
+    edge.services.answers("GetBooking", booking())     what the next calls of a method get
+    edge.services.fails("GetBooking", NotFound())
+    reply = await edge.client.get("/v1/bookings/bkg_1", headers=edge.signed_in("bookings"))
+    edge.services.last("GetBooking").message           what the gateway asked
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx2
+from fastapi import FastAPI
+from google.protobuf import message_factory
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
+from grpc import aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
+from headway.booking.v1 import booking_service_pb2, timetable_service_pb2
+from headway.pricing.v1 import pricing_service_pb2
+from headway.tracking.v1 import tracking_service_pb2
+
+from chassis.errors import Failure
+from chassis.rpc_errors import status_of
+from gateway.accounts.tokens import AccessTokens
+from gateway.app import create_app
+from gateway.settings import GatewaySettings
+
+NOBODY = "127.0.0.1:1"
+SUBJECT = "usr_ada"
+METHODS: dict[str, MethodDescriptor] = {
+    f"/{service.full_name}/{method.name}": method
+    for file in (booking_service_pb2, timetable_service_pb2, pricing_service_pb2, tracking_service_pb2)
+    for service in file.DESCRIPTOR.services_by_name.values()
+    for method in service.methods
+}
+
+Answer = Message | Failure | asyncio.Event | list[Message]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One call as it arrived."""
+
+    rpc: str
+    message: Any
+    metadata: dict[str, str]
+    seconds_left: float
+
+
+class RecordingServices(grpc.GenericRpcHandler):
+    """Answers every method as it was told to, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.calls: list[Recorded] = []
+        self._answers: dict[str, list[Answer]] = {}
+        self._replayed: set[str] = set()
+
+    def answers(self, rpc: str, *answers: Message | list[Message], replayed: bool = False) -> None:
+        """Give these answers one after the other, the last one for ever; a list is a stream."""
+        self._answers[rpc] = list(answers)
+        self._replayed.discard(rpc)
+        if replayed:
+            self._replayed.add(rpc)
+
+    def fails(self, rpc: str, *answers: Failure | Message) -> None:
+        """Refuse, likewise; what follows a refusal may be an answer."""
+        self._answers[rpc] = list(answers)
+
+    def hangs(self, rpc: str) -> asyncio.Event:
+        """Never answer; the event tells that the call was cancelled."""
+        cancelled = asyncio.Event()
+        self._answers[rpc] = [cancelled]
+        return cancelled
+
+    def last(self, rpc: str) -> Recorded:
+        """Return the newest call of a method."""
+        return next(call for call in reversed(self.calls) if call.rpc == rpc)
+
+    def forget(self) -> None:
+        self.calls.clear()
+        self._answers.clear()
+        self._replayed.clear()
+
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+        method = METHODS.get(details.method)
+        if method is None:
+            return None
+        read = message_factory.GetMessageClass(method.input_type).FromString
+        write = message_factory.GetMessageClass(method.output_type).SerializeToString
+        if method.server_streaming:
+            return grpc.unary_stream_rpc_method_handler(self._streaming(method.name), read, write)
+        return grpc.unary_unary_rpc_method_handler(self._unary(method.name), read, write)
+
+    def _unary(self, rpc: str) -> Any:
+        async def serve(message: Message, context: aio.ServicerContext) -> Message:
+            return await self._answer(rpc, message, context)
+
+        return serve
+
+    def _streaming(self, rpc: str) -> Any:
+        async def serve(message: Message, context: aio.ServicerContext) -> AsyncIterator[Message]:
+            for answer in await self._answer(rpc, message, context):
+                yield answer
+
+        return serve
+
+    async def _answer(self, rpc: str, message: Message, context: aio.ServicerContext) -> Any:
+        left = context.time_remaining()
+        assert left is not None, f"{rpc} was called without a deadline"
+        self.calls.append(Recorded(rpc, message, dict(context.invocation_metadata()), left))
+        told = self._answers[rpc]
+        answer = told.pop(0) if len(told) > 1 else told[0]
+        if isinstance(answer, Failure):
+            await context.abort_with_status(status_of(answer))
+        if isinstance(answer, asyncio.Event):
+            await hang(answer)
+        if rpc in self._replayed:
+            context.set_trailing_metadata((("idempotent-replayed", "true"),))
+        return answer
+
+
+async def hang(cancelled: asyncio.Event) -> None:
+    try:
+        await asyncio.Event().wait()
+    finally:
+        cancelled.set()
+
+
+@dataclass
+class Server:
+    """A recording server that runs, and its health."""
+
+    services: RecordingServices
+    health: health_aio.HealthServicer
+    address: str
+
+    async def reports(self, status: Any) -> None:
+        await self.health.set("", status)
+
+
+@asynccontextmanager
+async def recording_server(services: RecordingServices, *, port: int = 0) -> AsyncIterator[Server]:
+    server = aio.server(options=[("grpc.so_reuseport", 0)])
+    server.add_generic_rpc_handlers((services,))
+    health = health_aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    bound = server.add_insecure_port(f"127.0.0.1:{port}")
+    await server.start()
+    await health.set("", health_pb2.HealthCheckResponse.SERVING)
+    try:
+        yield Server(services, health, f"127.0.0.1:{bound}")
+    finally:
+        await server.stop(0)
+
+
+@dataclass
+class Edge:
+    """The real gateway, in this process, and what it is connected to."""
+
+    app: FastAPI
+    client: httpx2.AsyncClient
+    services: RecordingServices
+
+    def signed_in(self, *scopes: str, key: str = "", **headers: str) -> dict[str, str]:
+        """Write the headers of a caller with some scopes, and others: if_match="..." is If-Match."""
+        tokens = AccessTokens(self.app.state.signer, self.app.state.clock)
+        issued = tokens.issue(subject=SUBJECT, scope=" ".join(scopes), operator_id="*")
+        found = {"Authorization": f"Bearer {issued.token}"} | ({"Idempotency-Key": key} if key else {})
+        return found | {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+@asynccontextmanager
+async def gateway(
+    folder: Path,
+    services: RecordingServices,
+    *,
+    booking_address: str = NOBODY,
+    tracking_address: str = NOBODY,
+    pricing_address: str = NOBODY,
+) -> AsyncIterator[Edge]:
+    """Run the gateway before services at some addresses."""
+    settings = GatewaySettings(
+        database_url=f"sqlite:///{folder}/gateway.db",
+        keys_dir=folder / "keys",
+        booking_address=booking_address,
+        tracking_address=tracking_address,
+        pricing_address=pricing_address,
+        rate_limits="off",
+        port=0,
+        admin_client_secret="",
+        demo_password="",
+    )
+    app = create_app(settings)
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://gateway") as client,
+    ):
+        yield Edge(app, client, services)
+
+
+@asynccontextmanager
+async def gateway_and_services(folder: Path) -> AsyncIterator[Edge]:
+    """Run the gateway before one server that plays every service."""
+    async with recording_server(RecordingServices()) as server:
+        address = server.address
+        async with gateway(
+            folder, server.services, booking_address=address, tracking_address=address, pricing_address=address
+        ) as edge:
+            yield edge
+
+
+def pointers(reply: httpx2.Response) -> set[str]:
+    """Return where a refusal points."""
+    return {error["pointer"] for error in reply.json()["errors"]}
+
+
+def codes(replies: Iterable[httpx2.Response]) -> list[tuple[int, str]]:
+    return [(reply.status_code, reply.json()["code"]) for reply in replies]
