@@ -48,7 +48,7 @@ def build(settings: BookingSettings, clock: Clock | None = None, *, registry: Co
     bus = Bus(settings.nats_url, name="booking", streams=STREAMS)
     verifier = Verifier(settings.keys_dir / "trusted")
     tokens = Tokens(open_signer("booking", settings.keys_dir), verifier, clock)
-    provider = PaymentProvider(settings.payments_url)
+    provider = PaymentProvider(settings.payments_url, timeout_seconds=settings.payment_timeout_seconds)
     refund_now = asyncio.Event()
 
     def answer(booking: Booking) -> bookings_pb2.Booking:

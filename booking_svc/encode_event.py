@@ -20,8 +20,10 @@ from booking_svc.domain.events import AvailabilityChanged, BookingEvent, Departu
 from chassis.bus import ROOT, Stream, subject_token
 from chassis.outbox import Envelope
 
-STREAMS = tuple(
-    Stream(name.upper(), (f"{ROOT}.{name}.>",)) for name in ("booking", "availability", "departure", "fleet")
+STREAMS = (
+    *(Stream(name.upper(), (f"{ROOT}.{name}.>",)) for name in ("booking", "availability", "departure")),
+    # The whole fleet, for whoever begins to track it years later.
+    Stream("FLEET", (f"{ROOT}.fleet.>",), messages_per_subject=1, days=0),
 )
 
 BOOKING_FACTS: dict[type[BookingEvent], tuple[str, Callable[..., Message]]] = {

@@ -8,8 +8,8 @@ from booking_svc.flows.confirm_booking import Payments
 from booking_svc.flows.pay_refunds import pay_refunds
 from booking_svc.flows.payment_provider import PaymentProvider
 from booking_svc.store.work import Work
-from booking_svc.use_cases.expire_holds import HOLDS_A_STEP, expire_holds
-from booking_svc.use_cases.tidy import ROWS_A_STEP, tidy
+from booking_svc.use_cases.expire_holds import expire_holds
+from booking_svc.use_cases.tidy import tidy
 from chassis.lifecycle import Loop, every
 from chassis.store import Store
 
@@ -25,7 +25,7 @@ def loops(
     """List the loops; each goes on after a failure, which names it."""
 
     async def expiring() -> None:
-        await every(EXPIRE_SECONDS, partial(in_steps, lambda: store.write(expire_holds), HOLDS_A_STEP))
+        await every(EXPIRE_SECONDS, partial(in_steps, lambda: store.write(expire_holds)))
 
     async def resolving() -> None:
         await every(RESOLVE_SECONDS, payments.resolve_open_charges)
@@ -34,14 +34,14 @@ def loops(
         await pay_refunds_soon(store, provider, refund_now)
 
     async def tidying() -> None:
-        await every(TIDY_SECONDS, partial(in_steps, lambda: store.write(tidy), ROWS_A_STEP))
+        await every(TIDY_SECONDS, partial(in_steps, lambda: store.write(tidy)))
 
     return expiring, resolving, refunding, tidying
 
 
-async def in_steps(step: Callable[[], Awaitable[int]], full: int) -> None:
-    """Repeat a step that does a bounded piece of work until it finds less than a full one."""
-    while await step() >= full:
+async def in_steps(step: Callable[[], Awaitable[int]]) -> None:
+    """Repeat a step that does a bounded piece of work until it finds nothing to do."""
+    while await step():
         pass
 
 

@@ -26,5 +26,7 @@ class BookingSettings(Settings):
     holds_per_rider: int = Field(5, ge=0)
     # How long a confirmation waits for the provider before it answers "not known yet".
     payment_wait_seconds: float = Field(3.0, gt=0, le=30)
+    # How long the provider may take to answer one request.
+    payment_timeout_seconds: float = Field(8.0, gt=0, le=30)
     # After this a charge with no answer is looked up, and voided if it never happened.
     payment_give_up_seconds: float = Field(20.0, gt=0)

@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from headway.booking.v1 import booking_service_pb2, bookings_pb2, timetable_service_pb2, vehicles_pb2
 from headway.types.v1 import money_pb2, timetable_pb2
 
-from booking_svc.domain.booking import Booking, Contact, Item, ItemState
+from booking_svc.domain.booking import LIVE, Booking, Contact, Item, ItemState
 from booking_svc.domain.departure import Call, Departure, Leg, LegEnd, Mode, Route, Stop
 from booking_svc.domain.layout import DEFAULT_LAYOUT_ID, Layout, LayoutSeat, Vehicle
 from booking_svc.domain.quote import CancellationQuote
@@ -170,7 +170,7 @@ def item_out(item: Item, currency: str) -> bookings_pb2.Item:
         id=item.id,
         leg_index=item.leg_index,
         passenger=bookings_pb2.Passenger(name=item.passenger_name, category=item.category),
-        seat_id=item.seat_id,
+        seat_id=item.seat_id if item.state in LIVE else "",
         state=bookings_pb2.ItemState.Value(f"ITEM_STATE_{item.state.name}"),
         boarding=bookings_pb2.Boarding.Value(f"BOARDING_{item.boarding.name}"),
         price=money_out(item.price_minor, currency),
@@ -187,7 +187,7 @@ def booking_out(booking: Booking, *, now: datetime) -> bookings_pb2.Booking:
     return bookings_pb2.Booking(
         id=booking.id,
         reference=booking.reference,
-        state=bookings_pb2.BookingState.Value(f"BOOKING_STATE_{booking.state_at(now).name}"),
+        state=bookings_pb2.BookingState.Value(f"BOOKING_STATE_{booking.state.name}"),
         hold_expires_at=instant_out(booking.hold_expires_at),
         legs=map(leg_out, booking.legs),
         items=[item_out(item, booking.currency) for item in booking.items],

@@ -70,14 +70,13 @@ def identify(metadata: Mapping[str, str], verifier: Verifier, *, now: datetime) 
         return Caller(service=service)
     if scheme.lower() != "bearer":
         raise NotAuthenticated
-    claims = verifier.check(token, USER_TOKEN, now=now)
-    return caller_of(claims, service=service)
+    return caller_of(verifier.check(token, USER_TOKEN, now=now), service=service)
 
 
 def caller_of(claims: Mapping[str, object], *, service: str = "") -> Caller:
     """Read the caller out of a checked user token."""
     return Caller(
-        subject=str(claims["sub"]),
+        subject=str(claims.get("sub", "")),
         scopes=frozenset(str(claims.get("scope", "")).split()),
         operator_id=str(claims.get("operator_id", "")),
         vehicle_id=str(claims.get("vehicle_id", "")),

@@ -3,27 +3,40 @@
 import asyncio
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-import nats
+from nats import errors
 from nats.aio.client import Client
-from nats.aio.msg import Msg
-from nats.js import JetStreamContext
+from nats.aio.subscription import Subscription
 
 from chassis.errors import Unavailable
+from chassis.ids import new_id
 from chassis.logs import EventLog
 
 log = EventLog(__name__)
 
 ROOT = "headway.v1"
 REQUEST_SECONDS = 2.0
+CLOSE_SECONDS = 1.0
 DUPLICATE_WINDOW_SECONDS = 600
 BATCH_MAX = 500
+HEADER_BYTES_MAX = 1024
 NANOSECONDS = 1_000_000_000
 PLAIN_TOKEN = re.compile(r"[A-Za-z0-9_-]+")
-STREAM_NOT_FOUND = 10059
+ONE_NAME = r"[^.\s]+"
+STREAM_DIFFERS = 10058
+WRONG_LAST_SEQUENCE = 10071
+CONNECTION: dict[str, Any] = {
+    "connect_timeout": 2,
+    "max_reconnect_attempts": -1,
+    "reconnect_time_wait": 0.25,
+    # A broker that says nothing for six seconds is gone.
+    "ping_interval": 2,
+    "max_outstanding_pings": 2,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +47,7 @@ class Stream:
     subjects: tuple[str, ...]
     is_durable: bool = True
     messages_per_subject: int = -1
+    # How long messages are kept; 0 is for ever.
     days: int = 7
 
     def config(self) -> dict[str, object]:
@@ -54,10 +68,15 @@ class Stream:
             "allow_atomic": self.is_durable,
         }
 
+    def pattern(self) -> str:
+        """Return a regular expression of the subjects that come into it."""
+        rest = rf"{ONE_NAME}(\.{ONE_NAME})*"
+        return "|".join(re.escape(name).replace(r"\*", ONE_NAME).replace(">", rest) for name in self.subjects)
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class StreamState:
-    """What a reconciler must know of a stream."""
+    """What tells whether a stream is still the one that it was."""
 
     created_at: str
     last_sequence: int
@@ -73,8 +92,12 @@ class Message:
     headers: dict[str, str]
 
 
-class BatchRefusedError(Exception):
-    """The broker kept nothing of a batch: publish its messages one by one."""
+class RefusedError(Exception):
+    """The broker is there and says no, and will say so again."""
+
+    def __init__(self, cause: str, code: int = 0) -> None:
+        super().__init__(cause)
+        self.code = code
 
 
 class Bus:
@@ -83,111 +106,127 @@ class Bus:
     def __init__(self, url: str, *, name: str, streams: Sequence[Stream]) -> None:
         self._url = url
         self._name = name
-        self._client = Client()
+        self._connecting = asyncio.Lock()
+        self.client = Client()
         self.streams = {stream.name: stream for stream in streams}
+        self._subjects = re.compile("|".join(stream.pattern() for stream in streams))
 
     @property
     def is_connected(self) -> bool:
-        return bool(self._client.is_connected)
-
-    @property
-    def jetstream(self) -> JetStreamContext:
-        return self._client.jetstream(timeout=REQUEST_SECONDS)
+        return bool(self.client.is_connected)
 
     async def connect(self) -> None:
-        """Keep trying until the broker is there; later losses are mended by the client itself."""
-        while not self._client.is_connected:
-            try:
-                self._client = await nats.connect(
-                    self._url,
-                    name=self._name,
-                    connect_timeout=2,
-                    max_reconnect_attempts=-1,
-                    reconnect_time_wait=0.25,
-                    ping_interval=4,
-                    max_outstanding_pings=2,
-                    allow_reconnect=True,
-                    error_cb=report_error,
-                )
-            except (OSError, nats.errors.Error, TimeoutError):
-                await asyncio.sleep(0.25)
+        """Wait until the broker is there; a lost connection mends itself, only a closed one is made anew."""
+        async with self._connecting:
+            while not self.client.is_connected:
+                if self.client.is_reconnecting:
+                    await asyncio.sleep(0.05)
+                    continue
+                log.info("nats_connecting")
+                self.client = Client()
+                await self.client.connect(self._url, name=self._name, error_cb=self._report, **CONNECTION)
+                log.info("nats_connected")
 
     async def close(self) -> None:
         """Flush what was published if the broker is there; leave at once otherwise."""
+        for leave in (self.client.flush, self.client.close):
+            with suppress(Exception):
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await leave()
+
+    @asynccontextmanager
+    async def inbox(self) -> AsyncIterator[Subscription]:
+        """Listen at an address of our own while the block runs."""
+        subscription = await self.client.subscribe(self.client.new_inbox())
         try:
-            async with asyncio.timeout(2):
-                if self._client.is_connected:
-                    await self._client.drain()
-                elif self._client.is_reconnecting:  # one that has never been connected has nothing to close
-                    await self._client.close()
-        except (nats.errors.Error, TimeoutError, OSError):
-            pass
+            yield subscription
+        finally:
+            with suppress(errors.Error):
+                await subscription.unsubscribe()
 
     async def publish(self, subject: str, payload: bytes) -> None:
         """Publish without waiting for anybody; what is published while the broker is away is lost."""
-        if self._client.is_connected:
-            await self._client.publish(subject, payload)
+        if self.client.is_connected:
+            await self.client.publish(subject, payload)
+
+    async def ask(self, verb: str, body: object) -> dict[str, Any]:
+        """Ask JetStream's API; raise RefusedError for a no and Unavailable for no answer."""
+        return await self._request(f"$JS.API.{verb}", json.dumps(body).encode())
 
     async def ensure(self, stream: Stream) -> StreamState:
         """Create a stream or bring it into shape, and tell its state."""
-        reply = await self._ask(f"STREAM.UPDATE.{stream.name}", stream.config())
-        if "error" in reply and reply["error"].get("err_code") == STREAM_NOT_FOUND:
-            reply = await self._ask(f"STREAM.CREATE.{stream.name}", stream.config())
-        if "error" in reply:
-            raise Unavailable(f"The broker refuses stream {stream.name}: {reply['error'].get('description')}")
-        # UPDATE tells no creation time that survives, so ask for the state itself.
-        reply = await self._ask(f"STREAM.INFO.{stream.name}", {})
-        return StreamState(created_at=reply["created"], last_sequence=reply["state"]["last_seq"])
-
-    async def _ask(self, verb: str, body: object) -> dict[str, Any]:
         try:
-            reply = await self._client.request(f"$JS.API.{verb}", json.dumps(body).encode(), timeout=REQUEST_SECONDS)
-        except (nats.errors.Error, TimeoutError, OSError) as error:
-            raise Unavailable(dependency="nats") from error
-        answer: dict[str, Any] = json.loads(reply.data)
-        return answer
+            reply = await self.ask(f"STREAM.CREATE.{stream.name}", stream.config())
+        except RefusedError as refusal:
+            if refusal.code != STREAM_DIFFERS:
+                raise
+            reply = await self.ask(f"STREAM.UPDATE.{stream.name}", stream.config())
+        return StreamState(reply["created"], reply["state"]["last_seq"])
 
-    async def publish_one(self, message: Message) -> int:
-        """Publish and return the place in the stream once the broker has it on disk."""
-        reply = await self._request(message, message.headers | {"Nats-Msg-Id": message.id})
-        if "error" in reply:
-            raise Unavailable(dependency="nats", cause=reply["error"].get("err_code"))
+    async def publish_one(self, message: Message, *, after: int | None = None) -> int:
+        """Publish and return the place in the stream once the broker has it on disk.
+
+        `after` is where the stream ends as far as we know: one that has lost its tail refuses, and we must look again.
+        """
+        self._check(message)
+        reply = await self._request(message.subject, message.payload, headers_of(message, after))
         return int(reply["seq"])
 
-    async def publish_batch(self, messages: Sequence[Message], *, batch_id: str) -> int:
+    async def publish_batch(self, messages: Sequence[Message], *, after: int | None = None) -> int:
         """Publish messages of one stream, all or none; return the place of the last.
 
         JetStream atomic batch publishing, ADR-50: https://github.com/nats-io/nats-architecture-and-design
         """
-        for number, message in enumerate(messages, 1):
-            headers = message.headers | {
-                "Nats-Msg-Id": message.id, "Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(number)
-            }  # fmt: skip
-            if number < len(messages):
-                await self._client.publish(message.subject, message.payload, headers=headers)
-        reply = await self._request(messages[-1], headers | {"Nats-Batch-Commit": "1"})
-        if "error" in reply or reply.get("count") != len(messages):
-            raise BatchRefusedError(reply.get("error", {}).get("description"))
+        for message in messages:
+            self._check(message)
+        batch_id = new_id("bat")
+        with losing_the_broker():
+            for number, message in enumerate(messages, 1):
+                headers = headers_of(message, after if number == 1 else None)
+                headers |= {"Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(number)}
+                if number < len(messages):
+                    await self.client.publish(message.subject, message.payload, headers=headers)
+        reply = await self._request(message.subject, message.payload, headers | {"Nats-Batch-Commit": "1"})
         return int(reply["seq"])
 
-    async def _request(self, message: Message, headers: dict[str, str]) -> dict[str, Any]:
-        try:
-            reply: Msg = await self._client.request(
-                message.subject, message.payload, timeout=REQUEST_SECONDS, headers=headers
-            )
-        except (nats.errors.Error, TimeoutError, OSError) as error:
-            raise Unavailable(dependency="nats") from error
+    def _check(self, message: Message) -> None:
+        """Refuse what nobody would take, and what is so long that the broker would close the connection."""
+        if not self._subjects.fullmatch(message.subject):
+            raise RefusedError("no stream has this subject")
+        if len(message.payload) > self.client.max_payload - HEADER_BYTES_MAX:
+            raise RefusedError("the payload is too long")
+
+    async def _request(self, subject: str, payload: bytes, headers: dict[str, str] | None = None) -> dict[str, Any]:
+        with losing_the_broker():
+            reply = await self.client.request(subject, payload, timeout=REQUEST_SECONDS, headers=headers)
         answer: dict[str, Any] = json.loads(reply.data)
+        if error := answer.get("error"):
+            if error["code"] >= 500 or error["err_code"] == WRONG_LAST_SEQUENCE:
+                raise Unavailable(dependency="nats", cause=error["description"])
+            raise RefusedError(error["description"], error["err_code"])
         return answer
+
+    async def _report(self, error: Exception) -> None:
+        """Log what the client only tells its callback; that it cannot connect it says four times a second."""
+        if self.client.is_connected:
+            log.warning("nats_error", cause=type(error).__name__)
+
+
+@contextmanager
+def losing_the_broker() -> Iterator[None]:
+    """Turn a broker that does not answer into a failure that says so."""
+    try:
+        yield
+    except (errors.Error, OSError) as error:
+        raise Unavailable(dependency="nats", cause=type(error).__name__) from error
+
+
+def headers_of(message: Message, after: int | None = None) -> dict[str, str]:
+    """Add what makes a repeat harmless and a stream that has forgotten refuse."""
+    expected = {} if after is None else {"Nats-Expected-Last-Sequence": str(after)}
+    return message.headers | {"Nats-Msg-Id": message.id} | expected
 
 
 def subject_token(text: str) -> str:
     """Write any identifier as one token of a subject: no dot, space or wildcard."""
-    if PLAIN_TOKEN.fullmatch(text):
-        return text
-    return "~" + text.encode().hex()
-
-
-async def report_error(error: Exception) -> None:
-    """Tell the log what the client only tells its callback."""
-    log.warning("nats_error", cause=type(error).__name__)
+    return text if PLAIN_TOKEN.fullmatch(text) else "~" + text.encode().hex()

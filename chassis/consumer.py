@@ -1,15 +1,15 @@
 """Takes events in from a durable pull consumer; the effect and the inbox row share a transaction."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 
-import nats
+from nats import errors
 from nats.aio.msg import Msg
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
-from nats.js.client import JetStreamContext
-from prometheus_client import CollectorRegistry, Gauge
+from nats.aio.subscription import Subscription
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from chassis.bus import Bus
+from chassis.bus import NANOSECONDS, Bus, RefusedError
 from chassis.errors import Failure, Unavailable
 from chassis.faults import fault_point
 from chassis.logs import EventLog
@@ -17,14 +17,16 @@ from chassis.trace import follow
 
 log = EventLog(__name__)
 
-FETCH_MAX = 256
-FETCH_SECONDS = 1.0
+PULL_MAX = 256
+PULL_SECONDS = 2.0
+WAIT_SECONDS = 1.0
 ACK_WAIT_SECONDS = 30
 DELIVERIES_MAX = 12
 RETRY_SECONDS_MAX = 30.0
+EXPIRED = "408"
 
 Apply = Callable[[str, str, bytes], Awaitable[None]]
-"""Applies one event: message id, ce-type, payload."""
+"""Applies one event: message id, ce-type, payload. A retried event comes late: apply only what is newer."""
 
 
 class Consumer:
@@ -37,70 +39,71 @@ class Consumer:
         self._stream = stream
         self._durable = durable
         self._apply = apply
-        self._lag = Gauge(
-            f"headway_consumer_{stream.lower()}_pending_messages",
-            "Not yet taken",
-            registry=registry or CollectorRegistry(),
-        )
+        into, prefix = registry or CollectorRegistry(), f"headway_consumer_{stream.lower()}"
+        self._pending = Gauge(f"{prefix}_pending_messages", "Not yet taken", registry=into)
+        self._set_aside = Counter(f"{prefix}_set_aside_messages", "Never taken: they failed each time", registry=into)
 
     async def run(self) -> None:
-        """Take messages until cancelled; a broker that is away only makes them wait."""
-        subscription: JetStreamContext.PullSubscription | None = None
+        """Take messages until cancelled; a broker, stream or consumer that is away only makes them wait."""
         while True:
+            await self._bus.connect()
             try:
-                await self._bus.connect()
-                subscription = subscription or await self._subscribe()
-                await self._take(subscription)
-            except nats.errors.TimeoutError:
-                subscription = await self._still_there(subscription)
-            except (nats.errors.Error, OSError, TimeoutError) as error:
-                log.warning("consumer_waits", stream=self._stream, cause=type(error).__name__)
-                subscription = None
-                await asyncio.sleep(1.0)
+                async with self._bus.inbox() as inbox:
+                    await self._ensure()
+                    while True:
+                        await self._pull(inbox)
+            except (RefusedError, Unavailable, errors.Error) as error:
+                log.warning("consumer_waits", stream=self._stream, cause=str(error) or type(error).__name__)
+            await asyncio.sleep(WAIT_SECONDS)
 
-    async def _subscribe(self) -> JetStreamContext.PullSubscription:
-        config = ConsumerConfig(
-            durable_name=self._durable,
-            deliver_policy=DeliverPolicy.ALL,
-            ack_policy=AckPolicy.EXPLICIT,
-            ack_wait=ACK_WAIT_SECONDS,
-            max_ack_pending=FETCH_MAX * 2,
-        )
-        await self._bus.jetstream.add_consumer(self._stream, config)
-        return await self._bus.jetstream.pull_subscribe_bind(self._durable, self._stream)
+    async def _ensure(self) -> None:
+        """Create the consumer or bring it into shape; the first time it begins with the oldest event there is."""
+        config = {
+            "durable_name": self._durable,
+            "deliver_policy": "all",
+            "ack_policy": "explicit",
+            "ack_wait": ACK_WAIT_SECONDS * NANOSECONDS,
+            "max_ack_pending": PULL_MAX * 2,
+        }
+        request = {"stream_name": self._stream, "config": config}
+        await self._bus.ask(f"CONSUMER.CREATE.{self._stream}.{self._durable}", request)
 
-    async def _still_there(
-        self, subscription: JetStreamContext.PullSubscription | None
-    ) -> JetStreamContext.PullSubscription | None:
-        """Let go of a subscription whose consumer was deleted: it would be silent for ever."""
-        try:
-            await self._bus.jetstream.consumer_info(self._stream, self._durable)
-        except (nats.errors.Error, TimeoutError):
-            return None
-        return subscription
+    async def _pull(self, inbox: Subscription) -> None:
+        """Ask for messages and take them as they come, until the broker ends the pull."""
+        request = {"batch": PULL_MAX, "expires": int(PULL_SECONDS * NANOSECONDS)}
+        subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._durable}"
+        await self._bus.client.publish(subject, json.dumps(request).encode(), reply=inbox.subject)
+        wanted, status = PULL_MAX, None
+        while wanted > 0 and status is None:
+            messages = [await inbox.next_msg(PULL_SECONDS + WAIT_SECONDS)]
+            messages += [await inbox.next_msg() for _ in range(inbox.pending_msgs)]
+            if status := (messages[-1].headers or {}).get("Status"):
+                messages.pop()
+            # Begun in order and together, so that the writer commits them in order and as a group.
+            await asyncio.gather(*map(self._take, messages))
+            wanted -= len(messages)
+            if messages:
+                self._pending.set(messages[-1].metadata.num_pending)
+        if status not in (None, EXPIRED):
+            raise RefusedError(f"the pull ended with {status}")
 
-    async def _take(self, subscription: JetStreamContext.PullSubscription) -> None:
-        messages = await subscription.fetch(FETCH_MAX, timeout=FETCH_SECONDS)
-        for message in messages:
-            await self._take_one(message)
-        self._lag.set(messages[-1].metadata.num_pending)
-
-    async def _take_one(self, message: Msg) -> None:
+    async def _take(self, message: Msg) -> None:
         """Apply a message, or send it back with a growing delay, or set a poisonous one aside."""
-        headers = message.headers or {}
+        headers, deliveries = message.headers or {}, message.metadata.num_delivered
+        event_id = headers.get("Nats-Msg-Id", "")
         follow(headers.get("traceparent"))
         fault_point("consumer.fetched")
         try:
-            await self._apply(headers.get("Nats-Msg-Id", ""), headers.get("ce-type", ""), message.data)
+            await self._apply(event_id, headers.get("ce-type", ""), message.data)
+        except Exception as error:
+            if not isinstance(error, Failure):
+                log.bug("consumer_failed", stream=self._stream, event_id=event_id, deliveries=deliveries)
+            if isinstance(error, Unavailable) or deliveries < DELIVERIES_MAX:
+                await message.nak(delay=min(RETRY_SECONDS_MAX, 0.1 * 2 ** min(deliveries, 10)))
+            else:
+                log.warning("event_set_aside", stream=self._stream, event_id=event_id)
+                self._set_aside.inc()
+                await message.term()
+        else:
             fault_point("consumer.applied")
             await message.ack()
-        except Exception as error:
-            deliveries = message.metadata.num_delivered
-            is_poison = not isinstance(error, Unavailable) and deliveries >= DELIVERIES_MAX
-            if not isinstance(error, Failure):
-                log.bug("consumer_failed", stream=self._stream, deliveries=deliveries)
-            if is_poison:
-                log.warning("event_set_aside", stream=self._stream, event_id=headers.get("Nats-Msg-Id", ""))
-                await message.term()
-            else:
-                await message.nak(delay=min(RETRY_SECONDS_MAX, 0.1 * 2**deliveries))

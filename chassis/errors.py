@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +18,9 @@ class Failure(Exception):  # noqa: N818 - a refusal is an answer, not an error o
     `facts` are JSON values for programs, `detail` is a sentence for people; neither names a class, a table or a secret.
     """
 
-    reason: ClassVar[str] = "INTERNAL"
+    reason: str = "INTERNAL"
     detail: str = "Something went wrong on our side."
+    retry_after_seconds: float | None = None
 
     def __init__(
         self,
@@ -32,7 +32,8 @@ class Failure(Exception):  # noqa: N818 - a refusal is an answer, not an error o
     ) -> None:
         self.detail = detail or type(self).detail
         self.errors = tuple(errors)
-        self.retry_after_seconds = retry_after_seconds
+        if retry_after_seconds is not None:
+            self.retry_after_seconds = retry_after_seconds
         self.facts = facts
         super().__init__(self.detail)
 
@@ -91,10 +92,7 @@ class Unavailable(Failure):
 
     reason = "DEPENDENCY_DOWN"
     detail = "A part of the system does not answer at the moment. Repeat with the same key."
-
-    def __init__(self, detail: str | None = None, **facts: object) -> None:
-        super().__init__(detail, retry_after_seconds=1.0)
-        self.facts = facts
+    retry_after_seconds = 1.0
 
 
 class Overloaded(Unavailable):
@@ -126,9 +124,7 @@ class RequestInFlight(LostRace):
 
     reason = "REQUEST_IN_FLIGHT"
     detail = "The first request with this key is still being worked on. Wait and repeat with the same key."
-
-    def __init__(self) -> None:
-        super().__init__(retry_after_seconds=1.0)
+    retry_after_seconds = 1.0
 
 
 class MissingPrecondition(InvalidInput):

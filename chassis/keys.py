@@ -4,11 +4,12 @@ import hashlib
 import json
 import os
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from joserfc import jws
@@ -16,13 +17,16 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
 from chassis.errors import NotAuthenticated
+from chassis.logs import EventLog
+
+log = EventLog(__name__)
 
 ALGORITHM = "Ed25519"
 """Fully named signature algorithm. https://www.rfc-editor.org/rfc/rfc9864"""
 LEEWAY_SECONDS = 30
-REMEMBERED_SECONDS = 60
 REMEMBERED_MAX = 10_000
 TOKEN_BYTES_MAX = 8192
+SETTLED_NANOSECONDS = 1_000_000_000
 HEADER_NAMES = {"alg", "kid", "typ"}
 
 
@@ -63,25 +67,23 @@ SERVICE_TOKEN = Purpose("service+jwt", "")
 
 
 class Verifier:
-    """Checks tokens against a folder of public keys, without asking anybody."""
+    """Checks tokens against a folder of public keys, without asking anybody; a key is replaced by a file renamed."""
 
-    def __init__(self, folder: Path, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._clock = clock
-        self._seen_at: float = -1.0
+        self._read_at = 0
         self._keys: dict[str, OKPKey] = {}
-        self._remembered: OrderedDict[bytes, tuple[float, dict[str, Any]]] = OrderedDict()
+        # Claims of tokens whose signature was found good, oldest first.
+        self._remembered: dict[tuple[Purpose, bytes], dict[str, Any]] = {}
 
     def check(self, token: str, purpose: Purpose, *, now: datetime) -> dict[str, Any]:
         """Return the claims of a token; raise InvalidToken or ExpiredToken."""
         self._reread()
-        digest = hashlib.sha256(f"{purpose.typ}\x1f{token}".encode("utf-8", "replace")).digest()
-        remembered = self._remembered.get(digest)
-        if remembered is None or remembered[0] < self._clock():
-            claims = self._claims(token, purpose)
-            self._remember(digest, claims)
-        else:
-            claims = remembered[1]
+        known = purpose, hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        if (claims := self._remembered.get(known)) is None:
+            claims = self._remembered[known] = self._claims(token, purpose)
+            if len(self._remembered) > REMEMBERED_MAX:
+                del self._remembered[next(iter(self._remembered))]
         if claims["exp"] + (LEEWAY_SECONDS if purpose.typ == SERVICE_TOKEN.typ else 0) <= now.timestamp():
             raise ExpiredToken
         return claims
@@ -112,40 +114,49 @@ class Verifier:
             raise InvalidToken
         return self._keys[kid]
 
-    def _remember(self, digest: bytes, claims: dict[str, Any]) -> None:
-        self._remembered[digest] = (self._clock() + REMEMBERED_SECONDS, claims)
-        while len(self._remembered) > REMEMBERED_MAX:
-            self._remembered.popitem(last=False)
-
     def _reread(self) -> None:
         """Read the folder again when it has changed; what was checked with the old keys is forgotten."""
         changed_at = self._folder.stat().st_mtime_ns
-        if changed_at == self._seen_at:
-            return
-        self._keys = {
-            path.stem: OKPKey.import_key(json.loads(path.read_text())) for path in self._folder.glob("*.json")
-        }
-        self._remembered.clear()
-        self._seen_at = changed_at
+        if changed_at != self._read_at:
+            # A change that is fresh may hide another one in the same tick of the file system's clock.
+            is_settled = time.time_ns() - changed_at > SETTLED_NANOSECONDS
+            self._read_at = changed_at if is_settled else 0
+            self._keys = read_keys(self._folder)
+            self._remembered.clear()
+
+
+def read_keys(folder: Path) -> dict[str, OKPKey]:
+    """Read the keys of a folder by name; a file that holds none must not take the others along."""
+    found = {}
+    for path in folder.glob("*.json"):
+        try:
+            found[path.stem] = OKPKey.import_key(json.loads(path.read_text()))
+        except (OSError, ValueError, TypeError, JoseError) as error:
+            log.warning("key_unreadable", name=path.stem, cause=type(error).__name__)
+    return found
 
 
 def open_signer(name: str, folder: Path) -> Signer:
     """Load a process's key from folder/private, or make one; its public half goes to folder/trusted."""
     private, trusted = folder / "private" / f"{name}.json", folder / "trusted" / f"{name}.json"
     private.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    trusted.parent.mkdir(parents=True, exist_ok=True)
+    trusted.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not private.exists():
-        write_whole(private, OKPKey.generate_key("Ed25519").as_dict(private=True))
+        write_once(private, OKPKey.generate_key("Ed25519").as_dict(private=True))
     key = OKPKey.import_key(json.loads(private.read_text()))
+    public = key.as_dict(private=False)
+    if trusted.exists() and json.loads(trusted.read_text()) != public:
+        trusted.unlink()
     if not trusted.exists():
-        write_whole(trusted, key.as_dict(private=False))
+        write_once(trusted, public)
     return Signer(name, key)
 
 
-def write_whole(path: Path, content: Mapping[str, object]) -> None:
-    """Write a file that nobody ever sees half written, for its owner's eyes."""
-    beside = path.with_suffix(".writing")
-    handle = os.open(beside, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w") as file:
+def write_once(path: Path, content: Mapping[str, object]) -> None:
+    """Write a file that nobody ever sees half written, for its owner's eyes; whoever was first keeps what he wrote."""
+    with NamedTemporaryFile("w", dir=path.parent) as file:
         json.dump(content, file)
-    beside.rename(path)
+        file.flush()
+        os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(file.name, path)

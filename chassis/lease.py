@@ -3,11 +3,11 @@
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 from sqlmodel import Field
 
-from chassis.database import Instant, Table, table_of
+from chassis.database import Instant, Table
 from chassis.faults import is_guard_off
+from chassis.writer import UnitOfWork
 
 LEASE_SECONDS = 10
 
@@ -21,20 +21,18 @@ class LeaseRow(Table, table=True):
     expires_at: datetime = Field(sa_type=Instant)
 
 
-TABLE = table_of(LeaseRow)
+TAKE = sa.text(
+    "INSERT INTO leases (name, holder, expires_at) VALUES (:name, :holder, :until)"
+    " ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at"
+    " WHERE leases.holder = excluded.holder OR leases.expires_at <= :now"
+).bindparams(sa.bindparam("until", type_=Instant), sa.bindparam("now", type_=Instant))
 
 
-def hold_lease(connection: Connection, *, name: str, holder: str, now: datetime) -> bool:
+def hold_lease(work: UnitOfWork, *, name: str, holder: str) -> bool:
     """Take or renew a lease; tell whether it is ours."""
     if is_guard_off("fencing"):
         return True
-    columns = TABLE.c
-    until = now + timedelta(seconds=LEASE_SECONDS)
-    free = sa.or_(columns.holder == holder, columns.expires_at <= now)
-    taking = sa.update(TABLE).where(columns.name == name, free).values(holder=holder, expires_at=until)
-    if connection.execute(taking).rowcount:
-        return True
-    if connection.execute(sa.select(columns.name).where(columns.name == name)).first() is not None:
-        return False
-    connection.execute(sa.insert(TABLE), {"name": name, "holder": holder, "expires_at": until})
-    return True
+    until = work.now + timedelta(seconds=LEASE_SECONDS)
+    return bool(
+        work.connection.execute(TAKE, {"name": name, "holder": holder, "until": until, "now": work.now}).rowcount
+    )

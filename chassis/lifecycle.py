@@ -1,7 +1,6 @@
 """From built to running to stopped: start in order, stop in reverse, within a bounded time."""
 
 import asyncio
-import contextlib
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from chassis.store import Store
 
 log = EventLog(__name__)
 
-GRACE_SECONDS = 10.0
+GRACE_SECONDS = 5.0
 RESTART_SECONDS = 1.0
 
 Loop = Callable[[], Awaitable[None]]
@@ -77,13 +76,14 @@ async def serve(build: Callable[[], Service]) -> None:
 
 async def keep_running(loop: Loop) -> None:
     """Start a background loop again whenever it fails; a bug in one must not silence it for ever."""
+    name = getattr(loop, "__qualname__", repr(loop))
     while True:
         try:
             await loop()
         except Failure as failure:
-            log.warning("loop_waits", loop=loop.__qualname__, reason=failure.reason)
+            log.warning("loop_waits", loop=name, reason=failure.reason)
         except Exception:
-            log.bug("loop_failed", loop=loop.__qualname__)
+            log.bug("loop_failed", loop=name)
         await asyncio.sleep(RESTART_SECONDS)
 
 
@@ -95,9 +95,8 @@ async def every(seconds: float, action: Callable[[], Awaitable[object]]) -> None
 
 
 async def stop_tasks(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Cancel tasks and wait until they are gone."""
-    for task in tasks:
-        task.cancel()
-    for task in tasks:
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+    """Cancel tasks until they are gone: one may miss a cancellation that comes together with what it waits for."""
+    while running := [task for task in tasks if not task.done()]:
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running, timeout=RESTART_SECONDS)

@@ -1,8 +1,9 @@
 """Events leave with the transaction that caused them: `add` writes a row, the relay publishes it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -12,6 +13,7 @@ from chassis.database import Instant, Table, table_of
 from chassis.faults import is_guard_off
 from chassis.ids import new_id
 from chassis.trace import current_traceparent
+from chassis.writer import UnitOfWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,49 +90,44 @@ class Outbox:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
-    """A row that the broker has acknowledged, and its place in the stream."""
+class Published(NamedTuple):
+    """The position of a row that the broker has acknowledged, and its place in the stream."""
 
-    position: int
-    stream_sequence: int
+    at: int
+    sequence: int
 
 
-def unpublished(connection: Connection, *, limit: int) -> list[sa.Row[tuple[object, ...]]]:
-    """Read rows that wait to be published, oldest first; never by a high-water mark."""
+def unpublished(work: UnitOfWork, *, limit: int, refused: Sequence[str] = ()) -> list[sa.Row[Any]]:
+    """Read rows that wait to be published, oldest first, never by a high-water mark; leave out streams and subjects."""
     columns = Outbox.table.c
-    query = sa.select(Outbox.table).where(columns.published_at.is_(None)).order_by(columns.position).limit(limit)
-    return list(connection.execute(query))
+    waiting = sa.and_(columns.published_at.is_(None), columns.stream.not_in(refused), columns.subject.not_in(refused))
+    return list(work.connection.execute(sa.select(Outbox.table).where(waiting).order_by(columns.position).limit(limit)))
 
 
-def mark_published(connection: Connection, rows: list[Published], *, now: datetime) -> None:
+def mark_published(work: UnitOfWork, rows: Sequence[Published]) -> None:
     """Record what the broker has acknowledged."""
     if not rows:
         return
-    columns = Outbox.table.c
-    statement = (
-        sa.update(Outbox.table)
-        .where(columns.position == sa.bindparam("at"))
-        .values(published_at=now, stream_sequence=sa.bindparam("sequence"))
-    )
-    connection.execute(statement, [{"at": row.position, "sequence": row.stream_sequence} for row in rows])
+    row = sa.update(Outbox.table).where(Outbox.table.c.position == sa.bindparam("at"))
+    marked = row.values(published_at=work.now, stream_sequence=sa.bindparam("sequence"))
+    work.connection.execute(marked, [published._asdict() for published in rows])
 
 
-def reconcile_stream(connection: Connection, *, name: str, created_at: str, last_sequence: int) -> int:
+def reconcile_stream(work: UnitOfWork, *, name: str, created_at: str, last_sequence: int) -> int:
     """Compare a stream with what was published to it and schedule what it has lost; return how many rows.
 
     A stream that is not the one last seen lost everything; one that ends early lost its tail.
     """
-    columns = Outbox.table.c
-    known = connection.execute(sa.select(Outbox.streams).where(Outbox.streams.c.name == name)).first()
+    columns, streams = Outbox.table.c, Outbox.streams
     lost = sa.and_(columns.stream == name, columns.published_at.is_not(None))
-    if known is not None and known.created_at == created_at:
+    known = sa.select(streams.c.created_at).where(streams.c.name == name)
+    if work.connection.execute(known).scalar() == created_at:
         lost = sa.and_(lost, columns.stream_sequence > last_sequence)
     else:
-        connection.execute(sa.delete(Outbox.streams).where(Outbox.streams.c.name == name))
-        connection.execute(sa.insert(Outbox.streams), {"name": name, "created_at": created_at})
+        work.connection.execute(sa.delete(streams).where(streams.c.name == name))
+        work.connection.execute(sa.insert(streams), {"name": name, "created_at": created_at})
     again = sa.update(Outbox.table).where(lost).values(published_at=None, stream_sequence=None)
-    return connection.execute(again).rowcount
+    return work.connection.execute(again).rowcount
 
 
 def prune_outbox(connection: Connection, *, before: datetime, limit: int) -> int:

@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from contextlib import suppress
+from dataclasses import asdict
+from itertools import groupby, islice
+from operator import attrgetter
 from typing import Any
 
+import sqlalchemy as sa
 from prometheus_client import CollectorRegistry, Gauge
 
-from chassis.bus import BATCH_MAX, BatchRefusedError, Bus, Message
+from chassis.bus import BATCH_MAX, Bus, Message, RefusedError, StreamState
 from chassis.errors import Unavailable
 from chassis.faults import fault_point
 from chassis.ids import new_id
@@ -16,22 +19,17 @@ from chassis.lease import hold_lease
 from chassis.logs import EventLog
 from chassis.outbox import Published, mark_published, reconcile_stream, unpublished
 from chassis.store import Store
+from chassis.writer import UnitOfWork
 
 log = EventLog(__name__)
 
 READ_MAX = 2000
+BATCH_MIN = 16
+"""A batch costs the broker as much as about so many messages one by one, each synced to its disk."""
 SWEEP_SECONDS = 1.0
-RECONCILE_SECONDS = 30.0
+RENEW_SECONDS = 3.0
+RECONCILE_SECONDS = 5.0
 LEASE = "relay"
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """An outbox row as the relay needs it."""
-
-    position: int
-    stream: str
-    message: Message
 
 
 class Relay:
@@ -42,11 +40,17 @@ class Relay:
         self._bus = bus
         self._source = source
         self._holder = new_id("rly")
+        self._is_holder = False
+        self._renew_at = self._reconcile_at = 0.0
+        self._streams: dict[str, StreamState] = {}
+        # Streams and subjects that the broker refuses; their rows wait, so that each subject's order is kept.
+        self._refused: set[str] = set()
         self._wake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._lag = Gauge(
-            "headway_outbox_waiting_rows", "Rows not yet published", registry=registry or CollectorRegistry()
-        )
+        into = registry or CollectorRegistry()
+        self._waiting = Gauge("headway_outbox_waiting_rows", "Rows not yet published", registry=into)
+        refused = Gauge("headway_outbox_refused", "Streams and subjects that the broker refuses", registry=into)
+        refused.set_function(lambda: len(self._refused))
 
     def wake(self) -> None:
         """Look for new rows now; called on the writer's thread after each commit."""
@@ -56,95 +60,110 @@ class Relay:
     async def run(self) -> None:
         """Publish until cancelled; a broker that is away only makes the rows wait."""
         self._loop = asyncio.get_running_loop()
-        reconciled_at = -RECONCILE_SECONDS
         while True:
+            self._wake.clear()
             try:
                 await self._bus.connect()
-                if await self._store.write(renew_lease, holder=self._holder):
-                    if self._loop.time() - reconciled_at >= RECONCILE_SECONDS:
-                        await self.reconcile()
-                        reconciled_at = self._loop.time()
-                    while await self.publish_waiting():
-                        pass
+                while await self._may_publish() and await self.publish_waiting():
+                    pass
             except Unavailable as failure:
-                # A stream that is gone shows as nobody answering: look at the streams before the next try.
-                reconciled_at = -RECONCILE_SECONDS
-                log.warning("relay_waits", dependency=failure.facts.get("dependency"), detail=failure.detail)
+                # The broker may have forgotten something: look at the streams before the next try.
+                self._reconcile_at = 0.0
+                log.warning("relay_waits", **failure.facts)
                 await asyncio.sleep(SWEEP_SECONDS)
-            await self._sleep()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), SWEEP_SECONDS)
 
-    async def _sleep(self) -> None:
-        try:
-            async with asyncio.timeout(SWEEP_SECONDS):
-                await self._wake.wait()
-        except TimeoutError:
-            pass
-        self._wake.clear()
+    async def _may_publish(self) -> bool:
+        """Keep the lease and the streams, and look again when the last look grows old."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._renew_at:
+            self._is_holder = await self._store.write(hold_lease, name=LEASE, holder=self._holder)
+            self._renew_at = now + RENEW_SECONDS
+        if self._is_holder and now >= self._reconcile_at:
+            await self.reconcile()
+            self._reconcile_at = now + RECONCILE_SECONDS
+        return self._is_holder
 
     async def reconcile(self) -> None:
-        """Make the streams exist and schedule again what they have lost."""
+        """Make the streams exist, schedule again what they have lost, and give what was refused another try."""
+        self._refused.clear()
         for stream in self._bus.streams.values():
-            state = await self._bus.ensure(stream)
-            if not stream.is_durable:
+            try:
+                state = await self._bus.ensure(stream)
+            except RefusedError as refusal:
+                self._refuse(stream.name, refusal)
                 continue
-            lost = await self._store.write(
-                schedule_lost, name=stream.name, created_at=state.created_at, last_sequence=state.last_sequence
-            )
-            if lost:
-                log.warning("stream_lost_events", stream=stream.name, rows=lost)
+            if stream.is_durable and state != self._streams.get(stream.name):
+                if lost := await self._store.write(reconcile_stream, name=stream.name, **asdict(state)):
+                    log.warning("stream_lost_events", stream=stream.name, rows=lost)
+                self._streams[stream.name] = state
 
     async def publish_waiting(self) -> int:
-        """Publish some of what waits, mark what was acknowledged, return how many."""
-        rows = await self._store.read(read_waiting, source=self._source)
-        self._lag.set(len(rows))
-        for stream, group in groupby(sorted(rows, key=lambda row: (row.stream, row.position)), lambda row: row.stream):
-            waiting = list(group)
-            for start in range(0, len(waiting), BATCH_MAX):
+        """Publish some of what waits, mark what was acknowledged, return how many rows there were."""
+        rows = await self._store.read(unpublished, limit=READ_MAX, refused=sorted(self._refused))
+        self._waiting.set(len(rows))
+        by_stream = attrgetter("stream")
+        for stream, group in groupby(sorted(rows, key=by_stream), by_stream):
+            while batch := list(islice(group, BATCH_MAX)):
                 fault_point("relay.read")
-                published = await self._publish(stream, waiting[start : start + BATCH_MAX])
+                published = await self._publish(stream, batch)
                 fault_point("relay.acknowledged")
-                await self._store.write(mark_if_leased, holder=self._holder, rows=published)
+                if not await self._store.write(mark_if_leased, holder=self._holder, published=published):
+                    self._renew_at = 0.0
+                    return 0
                 fault_point("relay.marked")
         return len(rows)
 
-    async def _publish(self, stream: str, rows: Sequence[Waiting]) -> list[Published]:
-        if len(rows) > 1:
+    async def _publish(self, stream: str, rows: Sequence[sa.Row[Any]]) -> list[Published]:
+        """Publish rows of one stream: many as a batch, few and those of a refused batch one by one."""
+        state = self._streams.get(stream)
+        if state is None:
+            self._refuse(stream, "this service has no such durable stream")
+            return []
+        messages = [self._message(row) for row in rows]
+        if len(rows) >= BATCH_MIN:
             try:
-                last = await self._bus.publish_batch([row.message for row in rows], batch_id=new_id("bat"))
-            except BatchRefusedError as refusal:
+                last = await self._bus.publish_batch(messages, after=state.last_sequence)
+            except RefusedError as refusal:
                 log.warning("batch_refused", stream=stream, rows=len(rows), cause=str(refusal))
             else:
-                first = last - len(rows) + 1
+                first, state.last_sequence = state.last_sequence + 1, last
                 return [Published(row.position, first + place) for place, row in enumerate(rows)]
-        return [Published(row.position, await self._bus.publish_one(row.message)) for row in rows]
+        return await self._publish_singly(state, rows, messages)
+
+    async def _publish_singly(
+        self, state: StreamState, rows: Sequence[sa.Row[Any]], messages: Sequence[Message]
+    ) -> list[Published]:
+        """Publish what the broker takes; a repeat gets its old place, a refused message holds up its own subject."""
+        published = []
+        for row, message in zip(rows, messages, strict=True):
+            if row.subject in self._refused:
+                continue
+            try:
+                sequence = await self._bus.publish_one(message, after=state.last_sequence)
+            except RefusedError as refusal:
+                self._refuse(row.subject, refusal, event_id=row.id)
+            else:
+                state.last_sequence = max(sequence, state.last_sequence)
+                published.append(Published(row.position, sequence))
+        return published
+
+    def _refuse(self, name: str, cause: object, **fields: object) -> None:
+        log.warning("events_refused", name=name, cause=str(cause), **fields)
+        self._refused.add(name)
+
+    def _message(self, row: sa.Row[Any]) -> Message:
+        headers = {"ce-id": row.id, "ce-type": row.type, "ce-source": self._source,
+                   "ce-time": row.created_at.isoformat(), "ce-specversion": "1.0"}  # fmt: skip
+        if row.traceparent:
+            headers["traceparent"] = row.traceparent
+        return Message(row.id, row.subject, row.payload, headers)
 
 
-def read_waiting(work: Any, *, source: str) -> list[Waiting]:
-    """Read rows that wait, as messages."""
-    found: list[Waiting] = []
-    for row in unpublished(work.connection, limit=READ_MAX):
-        values: Any = row
-        headers = {"ce-id": values.id, "ce-type": values.type, "ce-source": source,
-                   "ce-time": values.created_at.isoformat(), "ce-specversion": "1.0"}  # fmt: skip
-        if values.traceparent:
-            headers["traceparent"] = values.traceparent
-        found.append(
-            Waiting(values.position, values.stream, Message(values.id, values.subject, values.payload, headers))
-        )
-    return found
-
-
-def renew_lease(work: Any, *, holder: str) -> bool:
-    """Take or keep the right to publish."""
-    return hold_lease(work.connection, name=LEASE, holder=holder, now=work.now)
-
-
-def mark_if_leased(work: Any, *, holder: str, rows: list[Published]) -> None:
-    """Mark rows as published unless another process has taken over; it will publish them again, harmlessly."""
-    if hold_lease(work.connection, name=LEASE, holder=holder, now=work.now):
-        mark_published(work.connection, rows, now=work.now)
-
-
-def schedule_lost(work: Any, *, name: str, created_at: str, last_sequence: int) -> int:
-    """Put rows that a stream has lost back among those that wait."""
-    return reconcile_stream(work.connection, name=name, created_at=created_at, last_sequence=last_sequence)
+def mark_if_leased(work: UnitOfWork, *, holder: str, published: Sequence[Published]) -> bool:
+    """Mark rows as published, unless another process has taken over; it will publish them again, harmlessly."""
+    is_ours = hold_lease(work, name=LEASE, holder=holder)
+    if is_ours:
+        mark_published(work, published)
+    return is_ours

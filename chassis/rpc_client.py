@@ -12,22 +12,18 @@ from chassis.keys import SERVICE_TOKEN, Signer
 from chassis.rpc_errors import failure_of
 
 SERVICE_TOKEN_SECONDS = 60
-RETRYING = {
-    "methodConfig": [
-        {
-            "name": [{}],
-            "retryPolicy": {
-                "maxAttempts": 3,
-                "initialBackoff": "0.05s",
-                "maxBackoff": "0.5s",
-                "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE"],
-            },
-        }
-    ],
-    "retryThrottling": {"maxTokens": 20, "tokenRatio": 0.1},
+RETRY = {
+    "maxAttempts": 3,
+    "initialBackoff": "0.05s",
+    "maxBackoff": "0.5s",
+    "backoffMultiplier": 2,
+    "retryableStatusCodes": ["UNAVAILABLE"],
 }
 """Safe for every method: reads change nothing, and writes carry a key that makes a repeat harmless."""
+RETRYING = {
+    "methodConfig": [{"name": [{}], "retryPolicy": RETRY}],
+    "retryThrottling": {"maxTokens": 20, "tokenRatio": 0.1},
+}
 OPTIONS = [
     ("grpc.service_config", json.dumps(RETRYING)),
     ("grpc.keepalive_time_ms", 20_000),

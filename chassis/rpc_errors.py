@@ -4,7 +4,10 @@ import json
 from datetime import timedelta
 
 import grpc
-from google.rpc import error_details_pb2, status_pb2
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import DecodeError, Message
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
+from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
 from chassis import errors
@@ -12,6 +15,7 @@ from chassis.errors import Failure, FieldError
 
 DOMAIN = "headway"
 MESSAGE_CHARS_MAX = 500
+ERRORS_MAX = 20
 
 CODES: dict[type[Failure], grpc.StatusCode] = {
     errors.InvalidInput: grpc.StatusCode.INVALID_ARGUMENT,
@@ -27,7 +31,7 @@ CODES: dict[type[Failure], grpc.StatusCode] = {
 }
 """The only table of codes. A concrete failure finds its kind among its ancestors."""
 
-REASONS_WITHOUT_DETAILS: dict[grpc.StatusCode, type[Failure]] = {
+KINDS_WITHOUT_DETAILS: dict[grpc.StatusCode, type[Failure]] = {
     grpc.StatusCode.UNAVAILABLE: errors.Unavailable,
     grpc.StatusCode.DEADLINE_EXCEEDED: errors.DeadlineExceeded,
     grpc.StatusCode.CANCELLED: errors.Unavailable,
@@ -41,11 +45,8 @@ class RemoteFailure(Failure):
     """Another process's failure, with its own code and reason."""
 
     def __init__(self, code: grpc.StatusCode, reason: str, failure: Failure) -> None:
-        super().__init__(
-            failure.detail, errors=failure.errors, retry_after_seconds=failure.retry_after_seconds, **failure.facts
-        )
-        self.code = code
-        self.reason = reason  # type: ignore[misc]
+        super().__init__(failure.detail, errors=failure.errors, retry_after_seconds=failure.retry_after_seconds)
+        self.code, self.reason, self.facts = code, reason, failure.facts
 
 
 def code_of(failure: Failure) -> grpc.StatusCode:
@@ -57,54 +58,48 @@ def code_of(failure: Failure) -> grpc.StatusCode:
 
 def status_of(failure: Failure) -> grpc.Status:
     """Write a failure as a status with ErrorInfo, and BadRequest or RetryInfo where they apply."""
-    code = code_of(failure)
-    number: int = code.value[0]
-    status = status_pb2.Status(code=number, message=failure.detail[:MESSAGE_CHARS_MAX])
-    facts = {name: encode_fact(value) for name, value in failure.facts.items() if value is not None}
-    status.details.add().Pack(error_details_pb2.ErrorInfo(reason=failure.reason, domain=DOMAIN, metadata=facts))
+    number: int = code_of(failure).value[0]
+    facts = {name: encode_fact(value) for name, value in failure.facts.items()}
+    details: list[Message] = [ErrorInfo(reason=failure.reason, domain=DOMAIN, metadata=facts)]
     if failure.errors:
-        violations = [
-            error_details_pb2.BadRequest.FieldViolation(field=error.pointer, description=error.detail)
-            for error in failure.errors
-        ]
-        status.details.add().Pack(error_details_pb2.BadRequest(field_violations=violations))
+        found = failure.errors[:ERRORS_MAX]
+        violations = [BadRequest.FieldViolation(field=error.pointer, description=error.detail) for error in found]
+        details.append(BadRequest(field_violations=violations))
     if failure.retry_after_seconds is not None:
-        retry = error_details_pb2.RetryInfo()
-        retry.retry_delay.FromTimedelta(timedelta(seconds=failure.retry_after_seconds))
-        status.details.add().Pack(retry)
+        delay = Duration()
+        delay.FromTimedelta(timedelta(seconds=failure.retry_after_seconds))
+        details.append(RetryInfo(retry_delay=delay))
+    status = Status(code=number, message=failure.detail[:MESSAGE_CHARS_MAX])
+    for detail in details:
+        status.details.add().Pack(detail)
     wire: grpc.Status = rpc_status.to_status(status)
     return wire
 
 
 def failure_of(error: grpc.aio.AioRpcError) -> RemoteFailure:
     """Read a failure back from what a call raised."""
-    code, found = error.code(), Failure(error.details() or None)
+    found = Failure(error.details())
     try:
-        status = rpc_status.from_call(error)
-    except ValueError:  # the details contradict the status: trust the status
-        status = None
-    reason = read_details(found, status) if status is not None else ""
-    if not reason:
-        kind: type[Failure] = REASONS_WITHOUT_DETAILS.get(code, Failure)
-        return RemoteFailure(code if kind is not Failure else grpc.StatusCode.INTERNAL, kind.reason, kind())
-    return RemoteFailure(code, reason, found)
+        reason = read_details(found, rpc_status.from_call(error) or Status())
+    except (ValueError, DecodeError):  # the details contradict the status, or are none: trust the status
+        reason = ""
+    if reason:
+        return RemoteFailure(error.code(), reason, found)
+    kind = KINDS_WITHOUT_DETAILS.get(error.code(), Failure)
+    return RemoteFailure(code_of(kind()), kind.reason, kind())
 
 
-def read_details(into: Failure, status: status_pb2.Status) -> str:
-    """Fill a failure from a status's details and return its reason."""
-    reason = ""
+def read_details(into: Failure, status: Status) -> str:
+    """Fill a failure from a status's details and return its reason, empty if there is none."""
+    info, request, retry = ErrorInfo(), BadRequest(), RetryInfo()
     for detail in status.details:
-        if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
-            info = error_details_pb2.ErrorInfo.FromString(detail.value)
-            reason = info.reason
-            into.facts = {name: decode_fact(value) for name, value in info.metadata.items()}
-        elif detail.Is(error_details_pb2.BadRequest.DESCRIPTOR):
-            request = error_details_pb2.BadRequest.FromString(detail.value)
-            into.errors = tuple(FieldError(item.field, item.description) for item in request.field_violations)
-        elif detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR):
-            retry = error_details_pb2.RetryInfo.FromString(detail.value)
-            into.retry_after_seconds = retry.retry_delay.ToTimedelta().total_seconds()
-    return reason
+        for known in (info, request, retry):
+            detail.Unpack(known)
+    into.facts = {name: decode_fact(value) for name, value in info.metadata.items()}
+    into.errors = tuple(FieldError(item.field, item.description) for item in request.field_violations)
+    if retry.HasField("retry_delay"):
+        into.retry_after_seconds = retry.retry_delay.ToTimedelta().total_seconds()
+    return str(info.reason)
 
 
 def encode_fact(value: object) -> str:
@@ -118,5 +113,5 @@ def decode_fact(text: str) -> object:
     """Read a fact back; text that is no JSON is itself."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text

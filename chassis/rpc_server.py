@@ -3,8 +3,9 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import grpc
@@ -30,6 +31,7 @@ MESSAGE_BYTES_MAX = 1024 * 1024
 CALLS_MAX = 2000
 IDEMPOTENCY_KEY_CHARS_MAX = 255
 DEADLINE_SECONDS_MAX = 60.0
+REPLAYED = (("idempotent-replayed", "true"),)
 UNGUARDED = ("/grpc.health.", "/grpc.reflection.")
 OPTIONS = [
     ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
@@ -41,6 +43,8 @@ OPTIONS = [
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
 ]
+
+HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
 Context = aio.ServicerContext[Any, Any]
 _current: ContextVar["CurrentCall"] = ContextVar("current_call")
@@ -70,23 +74,14 @@ def once_for(request: Message, context: Context) -> Once:
     call = _current.get()
     if not 0 < len(call.idempotency_key) <= IDEMPOTENCY_KEY_CHARS_MAX:
         raise MissingKey
-    once = Once.of(
-        subject=call.caller.subject,
-        operation=call.method,
-        key=call.idempotency_key,
-        body=request.SerializeToString(deterministic=True),
-    )
-    return Once(once.digest, once.fingerprint, on_replay=lambda: announce_replay(context))
+    body = request.SerializeToString(deterministic=True)
+    once = Once.of(subject=call.caller.subject, operation=call.method, key=call.idempotency_key, body=body)
+    return replace(once, on_replay=lambda: context.set_trailing_metadata(REPLAYED))
 
 
 def once_if_keyed(request: Message, context: Context) -> Once | None:
     """Make the key of a call that may come without one."""
     return once_for(request, context) if _current.get().idempotency_key else None
-
-
-def announce_replay(context: Context) -> None:
-    """Tell the caller that this answer was given before."""
-    context.set_trailing_metadata((("idempotent-replayed", "true"),))
 
 
 class Edge(aio.ServerInterceptor):
@@ -95,10 +90,12 @@ class Edge(aio.ServerInterceptor):
     def __init__(
         self, rules: Rules, verifier: Verifier, clock: Clock, *, registry: CollectorRegistry | None = None
     ) -> None:
-        self._rules = rules
+        self.rules = rules
         self._verifier = verifier
         self._clock = clock
         self.in_flight = 0
+        self._is_stopping = False
+        self._listening: set[asyncio.Timeout] = set()
         self._seconds = Histogram(
             "headway_rpc_seconds", "Time of a call", ["method", "code"], registry=registry or CollectorRegistry()
         )
@@ -112,105 +109,96 @@ class Edge(aio.ServerInterceptor):
         method = str(details.method)
         if handler is None or method.startswith(UNGUARDED):
             return handler
-        if handler.request_streaming:
-            return grpc.stream_stream_rpc_method_handler(
-                self._streaming(method, handler.stream_stream, parsed_stream(handler)),
-                None,
-                handler.response_serializer,
-            )
-        if handler.response_streaming:
-            return grpc.unary_stream_rpc_method_handler(
-                self._streaming(method, handler.unary_stream, parsed(handler)), None, handler.response_serializer
-            )
-        return grpc.unary_unary_rpc_method_handler(
-            self._unary(method, handler.unary_unary, parsed(handler)), None, handler.response_serializer
-        )
+        sides = ("stream" if flag else "unary" for flag in (handler.request_streaming, handler.response_streaming))
+        kind = "_".join(sides)
+        parse = (self._parsed_stream if handler.request_streaming else parsed)(handler.request_deserializer)
+        wrap = self._streaming if handler.response_streaming else self._unary
+        served = wrap(method, getattr(handler, kind), parse)
+        return handler._replace(request_deserializer=None, **{kind: served})
 
     def _unary(self, method: str, behaviour: Callable[..., Any], parse: Callable[[Any], Any]) -> Callable[..., Any]:
-        async def serve(request: bytes, context: Context) -> Any:
-            async with Watched(self, method, context):
+        async def serve(request: Any, context: Context) -> Any:
+            async with self._watched(method, context):
                 return await behaviour(parse(request), context)
 
         return serve
 
     def _streaming(self, method: str, behaviour: Callable[..., Any], parse: Callable[[Any], Any]) -> Callable[..., Any]:
         async def serve(request: Any, context: Context) -> AsyncIterator[Any]:
-            async with Watched(self, method, context):
-                async for reply in behaviour(parse(request), context):
+            async with self._watched(method, context), aclosing(behaviour(parse(request), context)) as replies:
+                async for reply in replies:
                     yield reply
 
         return serve
 
-    def enter(self, method: str, context: Context) -> None:
+    @asynccontextmanager
+    async def _watched(self, method: str, context: Context) -> AsyncIterator[None]:
+        """Admit a call, answer its failure, and count it, however it ends."""
+        began, code = time.perf_counter(), grpc.StatusCode.CANCELLED
+        self.in_flight += 1
+        try:
+            self._enter(method, context)
+            yield
+            code = grpc.StatusCode.OK
+        except aio.AbortError:
+            raise
+        except Exception as error:
+            if not isinstance(error, Failure):
+                log.bug("rpc_failed", method=method)
+            failure = error if isinstance(error, Failure) else Failure()
+            code = code_of(failure)
+            await context.abort_with_status(status_of(failure))
+        finally:
+            self.in_flight -= 1
+            self._seconds.labels(method.rpartition("/")[2], code.name).observe(time.perf_counter() - began)
+
+    def _parsed_stream(
+        self, deserialize: Callable[[bytes], Any]
+    ) -> Callable[[AsyncIterator[bytes]], AsyncIterator[Any]]:
+        """Parse each message of a stream as it comes; end the stream when the server is to stop."""
+        parse = parsed(deserialize)
+
+        async def messages(requests: AsyncIterator[bytes]) -> AsyncIterator[Any]:
+            while not self._is_stopping:
+                patience = asyncio.timeout(None)
+                self._listening.add(patience)
+                try:
+                    async with patience:
+                        request = await anext(requests)
+                except (TimeoutError, StopAsyncIteration):
+                    return
+                finally:
+                    self._listening.discard(patience)
+                yield parse(request)
+
+        return messages
+
+    def end_streams(self) -> None:
+        """Take no more messages from open streams: each answers what it has taken and ends."""
+        self._is_stopping = True
+        for patience in self._listening:
+            patience.reschedule(0)
+
+    def _enter(self, method: str, context: Context) -> None:
         """Identify and admit the caller and set what the call's code may ask for."""
         metadata = {name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)}
         logs.request_id.set(metadata.get("x-request-id") or new_id("req"))
         trace.follow(metadata.get("traceparent"))
         caller = identify(metadata, self._verifier, now=self._clock.now())
-        self._rules[method].admit(caller)
+        self.rules[method].admit(caller)
         _current.set(CurrentCall(method, caller, metadata.get("idempotency-key", "")))
 
-    def count(self, method: str, code: grpc.StatusCode, seconds: float) -> None:
-        self._seconds.labels(method.rpartition("/")[2], code.name).observe(seconds)
 
-
-class Watched:
-    """The time between a call's beginning and its end, whatever the end."""
-
-    def __init__(self, edge: Edge, method: str, context: Context) -> None:
-        self._edge = edge
-        self._method = method
-        self._context = context
-
-    async def __aenter__(self) -> None:
-        self._began = time.perf_counter()
-        self._edge.in_flight += 1
-        try:
-            self._edge.enter(self._method, self._context)
-        except Failure as failure:
-            await self._refuse(failure)
-
-    async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if error is None or isinstance(error, (asyncio.CancelledError, GeneratorExit)):
-            self._finish(grpc.StatusCode.OK if error is None else grpc.StatusCode.CANCELLED)
-        elif isinstance(error, aio.AbortError):
-            pass
-        elif isinstance(error, Failure):
-            await self._refuse(error)
-        else:
-            log.bug("rpc_failed", method=self._method)
-            await self._refuse(Failure())
-
-    async def _refuse(self, failure: Failure) -> None:
-        self._finish(code_of(failure))
-        await self._context.abort_with_status(status_of(failure))
-
-    def _finish(self, code: grpc.StatusCode) -> None:
-        self._edge.in_flight -= 1
-        self._edge.count(self._method, code, time.perf_counter() - self._began)
-
-
-def parsed(handler: Any) -> Callable[[bytes], Any]:
+def parsed(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
     """Parse a request in one place, so that a broken one is the caller's mistake and names no class of ours."""
 
     def parse(request: bytes) -> Any:
         try:
-            return handler.request_deserializer(request)
+            return deserialize(request)
         except (DecodeError, ValueError) as error:
             raise MalformedMessage from error
 
     return parse
-
-
-def parsed_stream(handler: Any) -> Callable[[AsyncIterator[bytes]], AsyncIterator[Any]]:
-    """Parse each message of a stream as it comes."""
-    parse = parsed(handler)
-
-    async def messages(requests: AsyncIterator[bytes]) -> AsyncIterator[Any]:
-        async for request in requests:
-            yield parse(request)
-
-    return messages
 
 
 def seconds_left(context: Context) -> float | None:
@@ -225,7 +213,7 @@ class RpcServer:
     def __init__(self, edge: Edge, *, host: str, port: int, has_reflection: bool = True) -> None:
         self._edge = edge
         self._has_reflection = has_reflection
-        self._names: list[str] = [health_pb2.DESCRIPTOR.services_by_name["Health"].full_name]
+        self._names: list[str] = []
         self.server = aio.server(interceptors=[edge], options=OPTIONS, maximum_concurrent_rpcs=CALLS_MAX)
         self.health = health_aio.HealthServicer()
         self.port = self.server.add_insecure_port(f"{host}:{port}")
@@ -233,7 +221,7 @@ class RpcServer:
 
     def add(self, register: Callable[[Any, aio.Server], None], servicer: object, descriptor: Any) -> None:
         """Serve a servicer under its service's full name; each of its methods must have a rule."""
-        missing = [name for name in method_names(descriptor) if name not in self._edge._rules]
+        missing = [name for name in method_names(descriptor) if name not in self._edge.rules]
         if missing:
             raise SystemExit(f"These methods have no access rule: {', '.join(missing)}")
         register(servicer, self.server)
@@ -241,17 +229,18 @@ class RpcServer:
 
     async def start(self) -> None:
         if self._has_reflection:
-            reflection.enable_server_reflection([*self._names, reflection.SERVICE_NAME], self.server)
+            reflection.enable_server_reflection([*self._names, HEALTH, reflection.SERVICE_NAME], self.server)
         await self.server.start()
         await self._report(health_pb2.HealthCheckResponse.SERVING)
 
     async def stop(self, grace_seconds: float) -> None:
         """Say that no more is wanted, let what runs finish, then close."""
         await self._report(health_pb2.HealthCheckResponse.NOT_SERVING)
+        self._edge.end_streams()
         await self.server.stop(grace_seconds)
 
     async def _report(self, status: int) -> None:
-        for name in ("", *self._names[1:]):
+        for name in ("", *self._names):
             await self.health.set(name, status)
 
 

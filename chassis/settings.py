@@ -19,13 +19,17 @@ class Settings(BaseModel):
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """Read every field, or stop the program with one line for each that is wrong."""
-        found = {}
-        for field in cls.model_fields:
-            for prefix in ("HEADWAY_", cls.prefix):
-                if (value := environment.get(prefix + field.upper())) is not None:
-                    found[field] = value
+        names = {field: name_of(field, cls.prefix, environment) for field in cls.model_fields}
         try:
-            return cls.model_validate(found)
+            return cls.model_validate(
+                {field: environment[name] for field, name in names.items() if name in environment}
+            )
         except ValidationError as error:
-            lines = [f"{cls.prefix}{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()]
+            lines = [f"{names[str(wrong['loc'][0])]}: {wrong['msg']}" for wrong in error.errors()]
             raise SystemExit("\n".join(["These settings are missing or wrong:", *lines])) from None
+
+
+def name_of(field: str, prefix: str, environment: Mapping[str, str]) -> str:
+    """Tell which variable sets a field: the process's own, or else the one for all if there is one."""
+    own, shared = prefix + field.upper(), "HEADWAY_" + field.upper()
+    return shared if shared in environment and own not in environment else own

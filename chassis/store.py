@@ -113,4 +113,3 @@ class Store(Generic[W]):
     def _query(self, query: Callable[Concatenate[W, P], R], *args: P.args, **data: P.kwargs) -> R:
         with answering_unavailable(), self.database.reader.begin() as connection:
             return query(self._open_work(connection, self._clock.now()), *args, **data)
-

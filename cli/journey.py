@@ -1,5 +1,6 @@
 """A rider's journey through the REST API: each call told in a line, as curl, and by what its answer means."""
 
+import asyncio
 import re
 import shlex
 from collections.abc import Callable, Mapping
@@ -26,6 +27,7 @@ STAY = timedelta(minutes=5)
 RIDERS = [{"name": "Ada Lovelace", "category": "adult"}, {"name": "Grace Hopper", "category": "adult"}]
 CONTACT = {"email": "ada@example.com"}
 TIMEOUT_SECONDS = 15.0
+READS, PAUSE_SECONDS = 40, 0.25
 SHOWN_HEADERS = ("authorization", "idempotency-key", "content-type")
 SECRET = re.compile(r'(Bearer |token":"|client_secret=)([^"\s&\']{6})[^"\s&\']{12,}')
 
@@ -44,28 +46,37 @@ class Guide:
     ) -> Json:
         """Make a call and return its answer; `body` is json= or data=."""
         self._calls += 1
+        request = self._request(method, path, key, **body)
+        self._say(f"\n{self._calls}. {title}\n   {curl_line(request)}")
+        answer = await self._answer(request)
+        self._say(f"   {tell(answer)}")
+        return answer
+
+    async def wait(self, path: str, is_so: Callable[[Json], bool]) -> None:
+        """Read, without a word, until something is so."""
+        for _ in range(READS):
+            if is_so(await self._answer(self._request("GET", path))):
+                return
+            await asyncio.sleep(PAUSE_SECONDS)
+        raise BreakdownError(f"The journey ends here: nothing has changed for {READS * PAUSE_SECONDS:.0f} s.")
+
+    def _request(self, method: str, path: str, key: str = "", **body: Any) -> httpx2.Request:
         headers = {"Authorization": f"Bearer {self.bearer}"} if self.bearer else {}
         headers |= {"Idempotency-Key": key} if key else {}
-        request = self._client.build_request(method, path, headers=headers, **body)
-        self._say(f"\n{self._calls}. {title}\n   {curl_line(request)}")
+        return self._client.build_request(method, path, headers=headers, **body)
+
+    async def _answer(self, request: httpx2.Request) -> Json:
+        """Return an answer's JSON, or the size of what is not JSON."""
         try:
             response = await self._client.send(request)
         except httpx2.HTTPError as error:
             raise BreakdownError(f"The journey ends here: no answer ({type(error).__name__}).") from error
-        answer = read(response)
-        self._say(f"   {response.status_code}: {tell(answer)}")
+        is_json = "json" in response.headers.get("content-type", "")
+        answer: Json = response.json() if is_json else {"bytes": len(response.content)}
+        if response.status_code not in (200, 201):
+            reason = answer.get("detail") or answer.get("state")
+            raise BreakdownError(f"The journey ends here: {response.status_code}, {reason}")
         return answer
-
-
-def read(response: httpx2.Response) -> Json:
-    """Return an answer's JSON, or the size of what is not JSON; raise BreakdownError unless it is a 200 or 201."""
-    is_json = "json" in response.headers.get("content-type", "")
-    answer: Json = response.json() if is_json else {"bytes": len(response.content)}
-    if response.status_code not in (200, 201):
-        raise BreakdownError(
-            f"The journey ends here with status {response.status_code}: {answer.get('detail', answer)}"
-        )
-    return answer
 
 
 def curl_line(request: httpx2.Request) -> str:
@@ -170,6 +181,10 @@ async def give_back(guide: Guide, booking: Json) -> None:
         lambda gone: f"{gone['state']}, payment {gone['payment']['state']}",
         key=str(uuid4()),
         json={"cancellation_quote_token": offer["token"]},
+    )
+    await guide.wait(f"/bookings/{booking['id']}", lambda gone: gone["payment"]["state"] == "refunded")
+    await guide.call(
+        "Is the money back?", f"/bookings/{booking['id']}", lambda gone: f"{gone['payment']['state']}", method="GET"
     )
 
 

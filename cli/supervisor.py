@@ -1,7 +1,6 @@
 """Keeps child processes running: starts them, starts the dead again, stops them in order."""
 
 import asyncio
-import ctypes
 import os
 import signal
 import sys
@@ -9,22 +8,28 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from cli.outcomes import BreakdownError, SetupError
 
 POLL_SECONDS = 0.1
 READY_SECONDS = 60.0
-GRACE_SECONDS = 3.0
+GRACE_SECONDS = 5.0
+STOP_SECONDS = 14.0
 RESTARTS_MAX = 5
 RESTARTS_WINDOW_SECONDS = 60.0
 FIRST_PAUSE_SECONDS = 0.1
 LOG_LINES_SHOWN = 12
+LINE_CHARS_SHOWN = 300
 LOG_BYTES_READ = 16_384
-PR_SET_PDEATHSIG = 1
-# Looked up beforehand: between fork and exec nothing may wait for a lock that another thread held.
-PRCTL = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+REFUSED = 1  # how Python ends with a sentence
+# PR_SET_PDEATHSIG with SIGKILL, unless the supervisor has ended before that; then become the program.
+LAUNCH = """
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(1, 9)
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 Say = Callable[[str], None]
 
@@ -83,15 +88,15 @@ class Child:
             else:
                 await asyncio.sleep(POLL_SECONDS)
 
-    async def stop(self) -> None:
+    async def stop(self, grace_seconds: float) -> None:
         """Ask the process to end, and end it when it takes too long."""
         if self._process is None or self._process.returncode is not None:
             return
         self._process.terminate()
         ending = asyncio.create_task(self._process.wait())
-        await asyncio.wait([ending], timeout=GRACE_SECONDS)
+        await asyncio.wait([ending], timeout=grace_seconds)
         if not ending.done():
-            self._say(f"  {self.name} did not stop within {GRACE_SECONDS:.0f} s and was killed")
+            self._say(f"  {self.name} did not stop within {grace_seconds:.0f} s and was killed")
             self.kill()
         await ending
 
@@ -100,34 +105,28 @@ class Child:
             with suppress(ProcessLookupError):
                 self._process.kill()
 
-    def last_lines(self) -> list[str]:
-        """Return the end of what the present process has printed."""
-        if not self._log.exists():
-            return []
+    def printed(self) -> str:
+        """Return what the present process has printed, at least its end."""
         with self._log.open("rb") as log:
             log.seek(max(self._log_begins_at, self._log.stat().st_size - LOG_BYTES_READ))
-            return log.read().decode(errors="replace").splitlines()[-LOG_LINES_SHOWN:]
+            return log.read().decode(errors="replace")
 
     def log_excerpt(self) -> str:
         """Write the last lines as a paragraph that says where they come from."""
-        lines = [f"    {line[:300]}" for line in self.last_lines()] or ["    (it has printed nothing)"]
-        return "\n".join([f"The last lines of {self._log}:", *lines])
+        lines = self.printed().splitlines()[-LOG_LINES_SHOWN:] or ["(nothing)"]
+        return "\n".join([f"The end of {self._log}:", *(f"    {line[:LINE_CHARS_SHOWN]}" for line in lines)])
 
     async def _start(self) -> None:
-        try:
-            with self._log.open("ab") as log:
-                self._log_begins_at = log.tell()
-                self._process = await asyncio.create_subprocess_exec(
-                    *self._program.command,
-                    env=self._program.environment,
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=asyncio.subprocess.STDOUT,
-                    process_group=0,  # so that Ctrl-C reaches the supervisor alone
-                    preexec_fn=partial(die_with, os.getpid()),
-                )
-        except OSError as error:
-            raise SetupError(f"{self.name} cannot be started: {error.strerror}: {error.filename}") from error
+        with self._log.open("ab") as log:
+            self._log_begins_at = log.tell()
+            self._process = await asyncio.create_subprocess_exec(
+                *ending_with_us(self._program.command),
+                env=self._program.environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=asyncio.subprocess.STDOUT,
+                process_group=0,  # so that Ctrl-C reaches the supervisor alone
+            )
         self._started_at = time.monotonic()
         self._is_starting.set()
         self._on_start()
@@ -135,24 +134,16 @@ class Child:
     def _note_end(self, code: int) -> None:
         """Say that the process has ended; raise when starting it again makes no sense."""
         if code >= 0 and not self._was_ready:
-            raise self._refusal()
+            # A process that stops with a sentence has a reason that the user can mend; one with a trace has a bug.
+            kind = SetupError if code == REFUSED and "Traceback" not in self.printed() else BreakdownError
+            raise kind(f"{self.name} does not start. {self.log_excerpt()}")
         now = time.monotonic()
         self._deaths = [at for at in self._deaths if at > now - RESTARTS_WINDOW_SECONDS] + [now]
         how = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
         if len(self._deaths) > RESTARTS_MAX:
-            raise BreakdownError(
-                f"{self.name} has ended {len(self._deaths)} times within {RESTARTS_WINDOW_SECONDS:.0f} s,"
-                f" the last time with {how}. {self.log_excerpt()}"
-            )
+            count = f"{len(self._deaths)} times within {RESTARTS_WINDOW_SECONDS:.0f} s"
+            raise BreakdownError(f"{self.name} has ended {count}, the last time with {how}. {self.log_excerpt()}")
         self._say(f"{self.name} has ended ({how}); starting it again, {len(self._deaths)} of {RESTARTS_MAX} times")
-
-    def _refusal(self) -> SetupError | BreakdownError:
-        """Tell a process that said why it would not start from one that broke."""
-        lines = self.last_lines()
-        sentences = [line for line in lines if not line.startswith("{")]
-        if not sentences or any(line.startswith("Traceback") for line in lines):
-            return BreakdownError(f"{self.name} broke at its start. {self.log_excerpt()}")
-        return SetupError("\n".join([f"{self.name} does not start:", *sentences]))
 
 
 class Supervisor:
@@ -186,10 +177,12 @@ class Supervisor:
         return answer
 
     async def stop(self) -> None:
-        """Stop what runs, those first that lean on others."""
+        """Stop what runs, those first that lean on others; whatever happens, it is soon over."""
         self.is_stopping = True
+        deadline = time.monotonic() + STOP_SECONDS
         for tier in reversed(self._tiers):
-            await asyncio.gather(*(child.stop() for child in tier))
+            grace_seconds = max(0.0, min(GRACE_SECONDS, deadline - time.monotonic()))
+            await asyncio.gather(*(child.stop(grace_seconds) for child in tier))
 
     def kill(self) -> None:
         """End everything at once."""
@@ -208,12 +201,10 @@ class Supervisor:
             raise BreakdownError(f"Not ready after {READY_SECONDS:.0f} s: {names}.\n{excerpts}") from None
 
 
-def die_with(supervisor: int) -> None:
-    """Ask, in a new process, to be killed when the supervisor ends, in whatever way.
+def ending_with_us(command: Sequence[str]) -> Sequence[str]:
+    """Run a program in a process that is killed when this one ends, in whatever way.
 
-    Only Linux can promise this; elsewhere children of a supervisor that was killed have to be ended by hand.
+    Only Linux can promise that; elsewhere children of a supervisor that was killed have to be ended by hand.
     """
-    if PRCTL is not None:
-        PRCTL(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != supervisor:  # it ended before we asked
-            os._exit(1)
+    launcher = (sys.executable, "-I", "-S", "-c", LAUNCH, str(os.getpid())) if sys.platform == "linux" else ()
+    return (*launcher, *command)

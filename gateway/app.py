@@ -79,7 +79,7 @@ def layers(settings: GatewaySettings, registry: CollectorRegistry) -> list[Middl
         )
     if settings.rate_limits == "on":
         found.append(Middleware(RateLimits, subject_of=subject_of))
-    found.append(Middleware(BodyLimit))
+    found.append(Middleware(BodyLimit, subject_of=subject_of))
     return found
 
 

@@ -13,7 +13,7 @@
     async def confirm_booking(call: Annotated[Call, with_key("bookings", timeout=10.0)], ...)
 
 A Call has `.metadata` and `.timeout` for gRPC and `.caller` (chassis.access.Caller: subject, scopes, operator_id...).
-`request.app.state` has: settings, clock, store, signer, verifier, identity, passwords, backends.
+`request.app.state` has: settings, clock, registry, signer, verifier, identity, accounts, backends.
 """
 
 import re
@@ -27,6 +27,7 @@ from chassis.access import Caller, caller_of, needs
 from chassis.errors import MissingKey, NotAuthenticated
 from chassis.keys import USER_TOKEN
 from gateway.accounts.domain.roles import SCOPES
+from gateway.preconditions import REQUIRED
 
 TIMEOUT_SECONDS = 5.0
 TOKEN_URL = "/v1/oauth/token"  # noqa: S105
@@ -39,15 +40,14 @@ FLOWS: Any = {
     "clientCredentials": {"tokenUrl": TOKEN_URL, "scopes": dict(SCOPES)},
 }
 Token = Annotated[str | None, Depends(OAuth2(flows=FLOWS, scheme_name="OAuth2", auto_error=False))]
-Key = Annotated[
-    str,
-    Header(
-        alias="Idempotency-Key",
-        max_length=255,
-        description="A fresh value for each new request, and the same one when it is repeated.",
-        examples=[KEY_EXAMPLE],
-    ),
-]
+KEY_HEADER: Any = {
+    "alias": "Idempotency-Key",
+    "max_length": 255,
+    "description": "A fresh value for each new request, and the same one when it is repeated.",
+    "examples": [KEY_EXAMPLE],
+}
+Key = Annotated[str, Header(**KEY_HEADER)]
+RequiredKey = Annotated[str, Header(**KEY_HEADER, json_schema_extra=REQUIRED)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def signed_in(*scopes: str, timeout: float = TIMEOUT_SECONDS) -> Any:
 def with_key(*scopes: str, timeout: float = TIMEOUT_SECONDS) -> Any:
     """Ask for what `signed_in` asks for and for an Idempotency-Key."""
 
-    async def keyed(request: Request, _token: Token, key: Key = "") -> Call:
+    async def keyed(request: Request, _token: Token, key: RequiredKey = "") -> Call:
         call = call_of(request, scopes=scopes, timeout=timeout, key=key)
         if not KEY.fullmatch(key):
             raise MissingKey

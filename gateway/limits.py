@@ -117,16 +117,22 @@ def address_block(scope: Scope) -> str:
 
 
 class BodyLimit:
-    """Stops reading a body that is larger than its operation takes, however it is sent."""
+    """Stops reading a body that is larger than its operation takes, however it is sent.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Larger ones are read for who has signed in only: reading comes before anything else is checked.
+    """
+
+    def __init__(self, app: ASGIApp, *, subject_of: Callable[[Scope], str]) -> None:
         self._app = app
+        self._subject_of = subject_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         bytes_max = body_bytes_max(scope["path"])
+        if bytes_max > BODY_BYTES_MAX and not self._subject_of(scope):
+            bytes_max = BODY_BYTES_MAX
         if declared_bytes(scope) > bytes_max:
             await problem_response(HttpRefusal("body_too_large"), path=scope["path"])(scope, receive, send)
             return
@@ -144,7 +150,7 @@ class BodyLimit:
 
 
 def body_bytes_max(path: str) -> int:
-    """Say how large a body an operation takes."""
+    """Say how large a body an operation takes from who has signed in."""
     larger = (size for prefix, size in BODY_BYTES_MAX_BY_PREFIX.items() if path.startswith(prefix))
     return next(larger, BODY_BYTES_MAX)
 

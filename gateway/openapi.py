@@ -53,8 +53,8 @@ def completed(document: Json) -> Json:
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas |= problem.pop("$defs") | {"Problem": problem}
     document["components"]["schemas"] = dict(sorted(schemas.items()))
-    for path, method, operation in operations(document):
-        complete(path, method, operation)
+    for path, _, operation in operations(document):
+        complete(path, operation)
     document["paths"] = dict(sorted(document["paths"].items(), key=lambda item: place_of(item[1])))
     document["servers"] = [{"url": "/"}]
     return document
@@ -68,27 +68,28 @@ def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
                 yield path, method, found[method]
 
 
-def complete(path: str, method: str, operation: Json) -> None:
+def complete(path: str, operation: Json) -> None:
     """Document what one operation may answer and must be sent."""
     for parameter in operation.get("parameters", []):
-        mend_header(method, parameter)
+        mend_header(parameter)
     if "security" in operation:
         operation["security"] = alternatives(operation["security"])
     responses = operation["responses"]
-    for code in common_codes(path, method, operation):
+    for code in common_codes(path, operation):
         status = str(PROBLEMS[code].status)
         known = responses.get(status, {}).get("x-problem-codes", [])
         responses[status] = documented([*known, code])
     operation["responses"] = dict(sorted(responses.items()))
 
 
-def mend_header(method: str, parameter: Json) -> None:
-    """Say that a header is required: we answer its absence ourselves, with a status of its own."""
-    if parameter["name"] == "Idempotency-Key" or (parameter["name"] == "If-Match" and method == "put"):
+def mend_header(parameter: Json) -> None:
+    """Say which headers are required: we answer their absence ourselves, with a status of its own."""
+    if parameter["schema"].pop("x-required", False):
         parameter["required"] = True
-        parameter["schema"].pop("default", None)
+        parameter["schema"] = {"minLength": 1, **parameter["schema"]}
+        parameter["schema"].pop("default")
     if parameter["name"] == "Idempotency-Key":
-        parameter["schema"] |= {"minLength": 1, "pattern": "^[!-~]{1,255}$"}
+        parameter["schema"]["pattern"] = "^[!-~]*$"
         parameter["example"] = KEY_EXAMPLE
 
 
@@ -102,9 +103,9 @@ def alternatives(security: list[Json]) -> list[Json]:
     ]
 
 
-def common_codes(path: str, method: str, operation: Json) -> Iterator[str]:
+def common_codes(path: str, operation: Json) -> Iterator[str]:
     """Tell what an operation may answer because of what it is, whatever it does."""
-    headers = {parameter["name"] for parameter in operation.get("parameters", [])}
+    headers = {parameter["name"]: parameter["required"] for parameter in operation.get("parameters", [])}
     yield from ("invalid_value", "internal", "overloaded", "dependency_down")
     if path.startswith("/v1/"):
         # A token is checked wherever one is sent, also where none is needed.
@@ -117,7 +118,7 @@ def common_codes(path: str, method: str, operation: Json) -> Iterator[str]:
         yield from ("missing_idempotency_key", "idempotency_key_reused", "request_in_flight")
     if "If-Match" in headers:
         yield "stale_version"
-        if method == "put":
+        if headers["If-Match"]:
             yield "missing_precondition"
 
 

@@ -25,17 +25,21 @@ def version_of(tag: str) -> int:
     return int(found[1])
 
 
-IfMatchHeader = Annotated[
-    str, Header(alias="If-Match", max_length=100, description='The ETag that was read, for example "7".')
-]
+MATCHED = 'The ETag that was read, for example "7".'
+REQUIRED = {"x-required": True}
+"""Marks a header whose absence we answer ourselves, with a status of its own; gateway.openapi documents it so."""
 
 
-async def if_match(tag: IfMatchHeader = "") -> int | None:
+async def if_match(
+    tag: Annotated[str, Header(alias="If-Match", max_length=100, description=MATCHED)] = "",
+) -> int | None:
     """Return the version that the caller has read, None when it does not say or names any."""
     return None if tag.strip() in ("", "*") else version_of(tag)
 
 
-async def required_if_match(tag: IfMatchHeader = "") -> int:
+async def required_if_match(
+    tag: Annotated[str, Header(alias="If-Match", max_length=100, description=MATCHED, json_schema_extra=REQUIRED)] = "",
+) -> int:
     """Return the version that the caller has read; raise MissingPrecondition when it does not say."""
     if tag.strip() in ("", "*"):
         raise MissingPrecondition

@@ -15,10 +15,14 @@ TIDY_SECONDS = 600.0
 
 def build_loops(store: Store[Work], timetable: Timetable) -> list[Loop]:
     """Make the loops that fill an empty read model and keep the tables small."""
-    return [
-        partial(every, REBUILD_SECONDS, partial(rebuild_departures, store, timetable)),
-        partial(every, TIDY_SECONDS, partial(tidy, store)),
-    ]
+
+    async def rebuild_when_empty() -> None:
+        await every(REBUILD_SECONDS, partial(rebuild_departures, store, timetable))
+
+    async def tidy_now_and_then() -> None:
+        await every(TIDY_SECONDS, partial(tidy, store))
+
+    return [rebuild_when_empty, tidy_now_and_then]
 
 
 async def tidy(store: Store[Work]) -> None:

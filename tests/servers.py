@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psycopg
 
-START_SECONDS = 20.0
+START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 
 

@@ -3,7 +3,8 @@
 A seat is a number whose bit n says that segment n is taken; a ride is the number with its segments' bits.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from booking_svc.domain.errors import NeedsNotMet, SeatTaken, SoldOut
@@ -33,6 +34,14 @@ class Occupancy:
         """Count the free seats of each segment."""
         return [self.capacity - taken for taken in self.taken]
 
+    def without(self, lapsed: Iterable["Lapsed"]) -> "Occupancy":
+        """Count as if holds that are over were tidied away already."""
+        left = self
+        for one in lapsed:
+            left = left.changed(one.origin, one.destination, -1)
+            left = replace(left, search_from=min(left.search_from, one.seat_index))
+        return left
+
     def most_taken(self, origin: int, destination: int) -> int:
         return max(self.taken[origin:destination])
 
@@ -42,6 +51,28 @@ class Occupancy:
             count + by if origin <= segment < destination else count for segment, count in enumerate(self.taken)
         )
         return replace(self, taken=taken)
+
+
+@dataclass(frozen=True, slots=True)
+class Lapsed:
+    """A seat on a ride that only a hold whose time is up still covers: free to whoever asks."""
+
+    booking_id: str
+    seat_index: int
+    origin: int
+    destination: int
+
+    @property
+    def ride(self) -> int:
+        return ride_mask(self.origin, self.destination)
+
+
+def without(masks: Masks, lapsed: Iterable[Lapsed]) -> Masks:
+    """Return what is taken as if holds that are over were tidied away already."""
+    left = dict(masks)
+    for one in lapsed:
+        left[one.seat_index] = left.get(one.seat_index, 0) & ~one.ride
+    return left
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,28 +104,49 @@ def choose_named(layout: Layout, wishes: Sequence[Wish], masks: Masks, ride: int
 
 
 def choose_any(layout: Layout, wishes: Sequence[Wish], free: Sequence[int], chosen: dict[int, int]) -> dict[int, int]:
-    """Give the other passengers free seats in order, those with needs first."""
-    left = [seat for seat in free if seat not in chosen.values()]
+    """Give the other passengers free seats: wish index -> seat index."""
     open_wishes = [place for place in range(len(wishes)) if place not in chosen]
+    taken = set(chosen.values())
+    # Seats with features are kept for those who need them as long as others are free.
+    left = sorted((seat for seat in free if seat not in taken), key=lambda seat: len(layout.seats[seat].features))
     if len(left) < len(open_wishes):
         raise SoldOut(seats_available=len(left))
-    found = dict(chosen)
-    for place in sorted(open_wishes, key=lambda place: -len(wishes[place].needs)):
-        fitting = [seat for seat in left if wishes[place].needs <= layout.seats[seat].features]
-        if not fitting:
-            raise NeedsNotMet(seats_available=len(left))
-        # Seats with features are kept for those who need them as long as others are free.
-        best = min(fitting, key=lambda seat: len(layout.seats[seat].features - wishes[place].needs))
-        left.remove(best)
-        found[place] = best
-    return found
+    needy = [place for place in open_wishes if wishes[place].needs]
+    found = {**chosen, **meet_needs(layout, {place: wishes[place].needs for place in needy}, left)}
+    rest = iter([seat for seat in left if seat not in found.values()])
+    return {**found, **{place: next(rest) for place in open_wishes if place not in found}}
 
 
-def choose_together(layout: Layout, count: int, free: Sequence[int]) -> list[int]:
+def meet_needs(layout: Layout, needs: Mapping[int, frozenset[str]], free: Sequence[int]) -> dict[int, int]:
+    """Give each passenger with needs a seat that meets them, whenever that is possible for all together.
+
+    Augmenting paths of bipartite matching (H. W. Kuhn, 1955): who comes later may have a seat of somebody who can
+    move to another.
+    """
+    sitter: dict[int, int] = {}
+
+    def seat(place: int, tried: set[int]) -> bool:
+        for number in free:
+            if number not in tried and needs[place] <= layout.seats[number].features:
+                tried.add(number)
+                if number not in sitter or seat(sitter[number], tried):
+                    sitter[number] = place
+                    return True
+        return False
+
+    if not all(seat(place, set()) for place in needs):
+        raise NeedsNotMet(seats_available=len(free))
+    return {place: number for number, place in sitter.items()}
+
+
+def choose_together(layout: Layout, wishes: Sequence[Wish], free: Sequence[int]) -> dict[int, int]:
     """Give neighbouring seats: within one row if there are such, else one after the other."""
+    count = len(wishes)
+    if len(free) < count:
+        raise SoldOut(seats_available=len(free))
     runs = [free[start : start + count] for start in range(len(free) - count + 1)]
     neighbours = [run for run in runs if run[-1] - run[0] == count - 1]
-    if not neighbours:
-        raise NeedsNotMet("There are not as many neighbouring seats left. Ask without seating them together.")
-    in_one_row = [run for run in neighbours if len({layout.seats[seat].row for seat in run}) == 1]
-    return list((in_one_row or neighbours)[0])
+    for run in sorted(neighbours, key=lambda run: len({layout.seats[seat].row for seat in run}) > 1):
+        with suppress(NeedsNotMet):
+            return choose_any(layout, wishes, run, {})
+    raise NeedsNotMet("There are not as many fitting seats side by side. Ask without seating them together.")

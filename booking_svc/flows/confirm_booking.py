@@ -7,6 +7,7 @@ provider knows it by its key.
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 from google.protobuf.message import Message
 
@@ -25,7 +26,7 @@ from chassis.store import Store
 
 log = EventLog(__name__)
 
-CHARGES_A_ROUND = 100
+CHARGES_AT_ONCE = 20
 
 Answer = Callable[[Booking], Message]
 
@@ -69,20 +70,30 @@ class Payments:
         booking, charge = begun
         task = asyncio.ensure_future(self._charge(charge, payment_token))
         self._working[charge.id] = task
-        task.add_done_callback(lambda _: self._working.pop(charge.id, None))
+        task.add_done_callback(partial(self._worked, charge))
         done, _ = await asyncio.wait({task}, timeout=self._wait_seconds)
         return task.result() if done else self._answer(booking)
 
     async def resolve_open_charges(self) -> None:
         """Learn the outcome of charges that nobody here is working on: after a crash, a lost reply, a long thought."""
-        for charge in await self._store.read(lambda work: work.payments.open_charges(limit=CHARGES_A_ROUND)):
-            if charge.id not in self._working:
-                await self._resolve(charge)
+        charges = await self._store.read(lambda work: work.payments.open_charges())
+        left = [charge for charge in charges if charge.id not in self._working]
+        for start in range(0, len(left), CHARGES_AT_ONCE):
+            await asyncio.gather(*map(self._resolve, left[start : start + CHARGES_AT_ONCE]))
 
     async def close(self) -> None:
         """Leave charges under way to the next start."""
-        for task in list(self._working.values()):
+        working = list(self._working.values())
+        for task in working:
             task.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
+
+    def _worked(self, charge: Charge, task: asyncio.Task[Message]) -> None:
+        """Forget a charge that is done with; whoever asked for it may have gone, so look at what it raised."""
+        self._working.pop(charge.id, None)
+        failure = None if task.cancelled() else task.exception()
+        if failure is not None and not isinstance(failure, PaymentDeclined):
+            log.warning("charge_left_open", charge_id=charge.id, cause=type(failure).__name__)
 
     async def _charge(self, charge: Charge, token: str) -> Message:
         fault_point("booking.before_charge")

@@ -6,21 +6,24 @@ import httpx2
 
 from booking_svc.domain.payment import Charge, ChargeState, Outcome, Refund
 
-TIMEOUT = httpx2.Timeout(8.0, connect=2.0)
+CONNECT_SECONDS = 2.0
 STATES = {
     "captured": ChargeState.CAPTURED,
     "declined": ChargeState.DECLINED,
     "action_required": ChargeState.ACTION_REQUIRED,
 }
 UNKNOWN = Outcome(ChargeState.UNKNOWN)
+REFUSALS = ("unknown_token", "invalid_request")
+"""What the provider says when it has looked at a request and done nothing."""
 ATTEMPTS = 2
 
 
 class PaymentProvider:
     """Charges and refunds under keys of ours, so that whatever is repeated happens once."""
 
-    def __init__(self, url: str) -> None:
-        self._client = httpx2.AsyncClient(base_url=url, timeout=TIMEOUT)
+    def __init__(self, url: str, *, timeout_seconds: float) -> None:
+        timeout = httpx2.Timeout(timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds))
+        self._client = httpx2.AsyncClient(base_url=url, timeout=timeout)
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -39,8 +42,6 @@ class PaymentProvider:
                 break
         if reply is None or reply.status_code >= 500:
             return UNKNOWN
-        if reply.status_code == 422:
-            return Outcome(ChargeState.DECLINED, decline_reason=str(reply.json().get("code", "refused")))
         return outcome_of(reply)
 
     async def find(self, charge: Charge) -> Outcome | None:
@@ -75,8 +76,13 @@ class PaymentProvider:
 
 def outcome_of(reply: httpx2.Response) -> Outcome:
     """Read a charge; an answer that is none is UNKNOWN."""
-    if reply.status_code not in (200, 201, 402):
+    try:
+        charge = reply.json()
+        if reply.status_code == 422 and charge["code"] in REFUSALS:
+            return Outcome(ChargeState.DECLINED, decline_reason=charge["code"])
+        if reply.status_code not in (200, 201, 402):
+            return UNKNOWN
+        state = STATES.get(charge["status"], ChargeState.UNKNOWN)
+        return Outcome(state, charge["id"], charge["action_url"] or "", charge["decline_reason"] or "")
+    except (ValueError, KeyError, TypeError):
         return UNKNOWN
-    charge = reply.json()
-    state = STATES.get(charge["status"], ChargeState.UNKNOWN)
-    return Outcome(state, charge["id"], charge["action_url"] or "", charge["decline_reason"] or "")

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from booking_svc.domain.departure import DepartureState
 from booking_svc.domain.occupancy import ride_mask
 from booking_svc.queries.get_seat_map import live_masks
 from booking_svc.store.work import Work
@@ -25,6 +24,5 @@ def get_availability(work: Work, *, departure_id: str, origin_stop_id: str, dest
     ride = ride_mask(*departure.part(origin_stop_id, destination_stop_id))
     occupancy = work.occupancies.get(departure)
     taken = sum(1 for mask in live_masks(work, departure_id).values() if mask & ride)
-    runs = departure.state not in (DepartureState.CANCELLED, DepartureState.NOT_COMING)
-    free = departure.capacity - taken if runs else 0
+    free = departure.capacity - taken if departure.is_running else 0
     return Availability(free, departure.capacity, work.now, occupancy.version)

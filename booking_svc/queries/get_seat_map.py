@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from booking_svc.domain.layout import LayoutSeat
-from booking_svc.domain.occupancy import Masks, ride_mask
+from booking_svc.domain.occupancy import Masks, ride_mask, without
 from booking_svc.store.work import Work
 
 
@@ -24,13 +24,12 @@ def get_seat_map(work: Work, *, departure_id: str, origin_stop_id: str, destinat
     ride = ride_mask(*departure.part(origin_stop_id, destination_stop_id))
     layout = work.layouts.get(departure.layout_id)
     masks = live_masks(work, departure_id)
-    seats = tuple((seat, not masks.get(place, 0) & ride) for place, seat in enumerate(layout.seats))
+    seats = tuple(
+        (seat, departure.is_running and not masks.get(place, 0) & ride) for place, seat in enumerate(layout.seats)
+    )
     return SeatMap(layout.id, seats, work.now, work.occupancies.get(departure).version)
 
 
 def live_masks(work: Work, departure_id: str) -> Masks:
     """Read what is taken, less what only holds that are over still cover."""
-    masks = dict(work.occupancies.masks(departure_id))
-    for seat, origin, destination in work.occupancies.expired_rides(departure_id, now=work.now):
-        masks[seat] = masks.get(seat, 0) & ~ride_mask(origin, destination)
-    return masks
+    return without(work.occupancies.masks(departure_id), work.occupancies.lapsed(departure_id, now=work.now))

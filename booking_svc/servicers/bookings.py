@@ -29,6 +29,11 @@ from chassis.rpc_server import Context, current_caller, once_for, seconds_left
 from chassis.store import Store
 
 METHODS = ("sandbox",)
+PENDING = (
+    bookings_pb2.PAYMENT_STATE_PROCESSING,
+    bookings_pb2.PAYMENT_STATE_ACTION_REQUIRED,
+    bookings_pb2.PAYMENT_STATE_UNKNOWN,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,7 @@ class BookingServicer(booking_service_pb2_grpc.BookingServiceServicer):
         self.refund_now = refund_now
 
     async def GetAvailability(self, request: pb.GetAvailabilityRequest, context: Context) -> pb.Availability:
+        check.check_part(request)
         found = await self.store.read(
             get_availability,
             departure_id=request.departure_id,
@@ -69,6 +75,7 @@ class BookingServicer(booking_service_pb2_grpc.BookingServiceServicer):
         return translate.availability_out(found)
 
     async def GetSeatMap(self, request: pb.GetSeatMapRequest, context: Context) -> pb.SeatMap:
+        check.check_part(request)
         found = await self.store.read(
             get_seat_map,
             departure_id=request.departure_id,
@@ -92,6 +99,7 @@ class BookingServicer(booking_service_pb2_grpc.BookingServiceServicer):
         )
 
     async def ConfirmBooking(self, request: pb.ConfirmBookingRequest, context: Context) -> bookings_pb2.Booking:
+        check.addressed(request.booking_id)
         check.expect([
             ("/payment/method", request.payment_method in METHODS, "Choose a method: sandbox."),
             check.identifier("/payment/token", request.payment_token),
@@ -103,9 +111,13 @@ class BookingServicer(booking_service_pb2_grpc.BookingServiceServicer):
             version=request.version,
             payment_token=request.payment_token,
         )
-        return cast(bookings_pb2.Booking, message)
+        booking = cast(bookings_pb2.Booking, message)
+        if booking.payment.state in PENDING:
+            context.set_trailing_metadata((("payment-pending", "true"),))
+        return booking
 
     async def ReleaseBooking(self, request: pb.ReleaseBookingRequest, context: Context) -> bookings_pb2.Booking:
+        check.addressed(request.booking_id)
         return await self.store.write(
             release_booking,
             once=once_for(request, context),
@@ -117,6 +129,8 @@ class BookingServicer(booking_service_pb2_grpc.BookingServiceServicer):
         )
 
     async def QuoteCancellation(self, request: pb.QuoteCancellationRequest, context: Context) -> pb.CancellationQuote:
+        check.addressed(request.booking_id)
+        check.expect(check.identifier("/item_ids", item_id) for item_id in request.item_ids[: check.ITEMS_MAX])
         quote = await self.store.read(
             quote_cancellation,
             caller=current_caller(),
@@ -127,6 +141,7 @@ class BookingServicer(booking_service_pb2_grpc.BookingServiceServicer):
         return translate.cancellation_quote_out(quote, token=token, expires_at=expires_at)
 
     async def CancelBooking(self, request: pb.CancelBookingRequest, context: Context) -> bookings_pb2.Booking:
+        check.check_cancel(request)
         message = await self.store.write(
             cancel_booking,
             once=once_for(request, context),
@@ -141,10 +156,15 @@ class BookingServicer(booking_service_pb2_grpc.BookingServiceServicer):
         return message
 
     async def GetBooking(self, request: pb.GetBookingRequest, context: Context) -> bookings_pb2.Booking:
+        check.addressed(request.booking_id)
         found = await self.store.read(get_booking, caller=current_caller(), booking_id=request.booking_id)
         return self.answer(found)
 
     async def ListBookings(self, request: pb.ListBookingsRequest, context: Context) -> pb.ListBookingsResponse:
+        check.expect([
+            check.identifier("/departure_id", request.departure_id, is_optional=True),
+            check.identifier("/cursor", request.cursor, is_optional=True),
+        ])  # fmt: skip
         limit = translate.page_size(request.limit)
         found = await self.store.read(
             list_bookings,
@@ -157,14 +177,18 @@ class BookingServicer(booking_service_pb2_grpc.BookingServiceServicer):
         return pb.ListBookingsResponse(bookings=map(self.answer, found), next_cursor=cursor)
 
     async def LookUpBooking(self, request: pb.LookUpBookingRequest, context: Context) -> bookings_pb2.Booking:
+        check.addressed(request.reference)
+        check.expect([check.email("/email", request.email)])
         found = await self.store.read(look_up_booking, reference=request.reference, email=request.email)
         return self.answer(found)
 
     async def GetBookingHistory(self, request: pb.GetBookingHistoryRequest, context: Context) -> pb.BookingHistory:
+        check.addressed(request.booking_id)
         found = await self.store.read(get_booking_history, caller=current_caller(), booking_id=request.booking_id)
         return translate.history_out(found)
 
     async def GetTicket(self, request: pb.GetTicketRequest, context: Context) -> bookings_pb2.Ticket:
+        check.addressed(request.booking_id, request.ticket_id)
         item = await self.store.read(
             get_ticket, caller=current_caller(), booking_id=request.booking_id, ticket_id=request.ticket_id
         )

@@ -2,22 +2,25 @@
 
 import math
 import re
-from collections.abc import Callable, Iterable
-from datetime import date
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
 from functools import cache
-from typing import Any
 from zoneinfo import available_timezones
 
+from google.protobuf.message import Message
 from headway.booking.v1 import booking_service_pb2, timetable_service_pb2
 
-from chassis.errors import FieldError, InvalidInput
+from chassis.errors import FieldError, InvalidInput, NotFound
 
 ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")
+FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2199, 12, 31)
 PASSENGERS_MAX = 50
 TEXT_MAX = 200
 TOKEN_MAX = 8192
 ITEMS_MAX = 300
+DEPARTURES_MAX = 100
+CURSOR_MAX = 200
 Check = tuple[str, bool, str]
 """A pointer, whether it is right, and what to do if not."""
 
@@ -41,13 +44,31 @@ def identifier(pointer: str, value: str, *, is_optional: bool = False) -> Check:
     return pointer, is_right, "Give an identifier of up to 64 letters, digits, '_', '-', '.' or ':'."
 
 
-def one_of(pointer: str, value: str, parse: Callable[[str], Any], advice: str) -> Check:
-    """Expect text that something can read."""
+def addressed(*identifiers: str) -> None:
+    """Answer for an identifier that nothing can have as for one that nothing has."""
+    if not all(ID.fullmatch(one) for one in identifiers):
+        raise NotFound
+
+
+def day(pointer: str, value: str) -> Check:
+    """Expect a date that leaves room for a service day in any zone."""
+    advice = f"Give a date such as 2026-11-30, from {FIRST_DAY} to {LAST_DAY}."
     try:
-        parse(value)
-    except (ValueError, KeyError, OSError):
+        return pointer, FIRST_DAY <= date.fromisoformat(value) <= LAST_DAY, advice
+    except ValueError:
         return pointer, False, advice
-    return pointer, True, advice
+
+
+def instant(pointer: str, message: Message, field: str) -> Check:
+    """Expect an optional time in the same bounds."""
+    advice = f"Give a time from {FIRST_DAY} to {LAST_DAY}."
+    if not message.HasField(field):
+        return pointer, True, advice
+    try:
+        found: datetime = getattr(message, field).ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return pointer, False, advice
+    return pointer, FIRST_DAY <= found.date() <= LAST_DAY, advice
 
 
 def zone(pointer: str, value: str) -> Check:
@@ -58,6 +79,11 @@ def zone(pointer: str, value: str) -> Check:
 def known_zones() -> set[str]:
     """Read the names of all zones, once."""
     return available_timezones()
+
+
+def email(pointer: str, value: str) -> Check:
+    is_right = bool(EMAIL.fullmatch(value.strip())) and value.strip().isprintable()
+    return pointer, is_right, "Give an e-mail address."
 
 
 def number(pointer: str, value: float, *, least: float, most: float) -> Check:
@@ -74,7 +100,7 @@ def check_departure(request: timetable_service_pb2.PublishDepartureRequest) -> N
         text("/route/feed_route_id", request.route.feed_route_id, least=0),
         ("/route/mode", request.route.mode in range(1, 8), "Choose a mode."),
         text("/headsign", request.headsign, least=0),
-        one_of("/service_date", request.service_date, date.fromisoformat, "Give a date such as 2026-11-30."),
+        day("/service_date", request.service_date),
         identifier("/layout_id", request.layout_id, is_optional=True),
         ("/calls", len(request.calls) <= ITEMS_MAX, f"Give at most {ITEMS_MAX} calls."),
     ]
@@ -84,10 +110,12 @@ def check_departure(request: timetable_service_pb2.PublishDepartureRequest) -> N
 
 
 def call_checks(pointer: str, call: timetable_service_pb2.CallInput) -> list[Check]:
+    times = [instant(f"{pointer}/{field}", call, field) for field in ("scheduled_arrival_at", "scheduled_departure_at")]
     if call.WhichOneof("at") != "stop":
-        return [identifier(f"{pointer}/stop_id", call.stop_id)]
+        return [*times, identifier(f"{pointer}/stop_id", call.stop_id)]
     stop = call.stop
     return [
+        *times,
         text(f"{pointer}/stop/feed_stop_id", stop.feed_stop_id, least=0, most=64),
         text(f"{pointer}/stop/name", stop.name),
         zone(f"{pointer}/stop/timezone", stop.timezone),
@@ -95,6 +123,36 @@ def call_checks(pointer: str, call: timetable_service_pb2.CallInput) -> list[Che
         number(f"{pointer}/stop/longitude", stop.longitude, least=-180, most=180),
         text(f"{pointer}/stop/zone_id", stop.zone_id, least=0, most=64),
     ]
+
+
+def check_filter(request: timetable_service_pb2.ListDeparturesRequest) -> None:
+    expect([
+        *(identifier(f"/{field}", getattr(request, field), is_optional=True)
+          for field in ("operator_id", "route_id", "stop_id", "service_date")),
+        text("/cursor", request.cursor, least=0, most=CURSOR_MAX),
+        ("/limit", request.limit >= 0, "Give 0 for all, or how many to read at most."),
+    ])  # fmt: skip
+
+
+def check_cancellation(request: timetable_service_pb2.CancelDeparturesRequest) -> None:
+    expect([
+        identifier("/operator_id", request.operator_id),
+        identifier("/route_id", request.route_id, is_optional=True),
+        ("/departure_ids", len(request.departure_ids) <= DEPARTURES_MAX, f"Name at most {DEPARTURES_MAX} departures."),
+        *(identifier("/departure_ids", departure_id) for departure_id in request.departure_ids[:DEPARTURES_MAX]),
+        instant("/starts_from", request, "starts_from"),
+        instant("/starts_before", request, "starts_before"),
+    ])  # fmt: skip
+
+
+def check_part(
+    request: booking_service_pb2.GetAvailabilityRequest | booking_service_pb2.GetSeatMapRequest,
+) -> None:
+    addressed(request.departure_id)
+    expect(
+        identifier(f"/{field}", getattr(request, field), is_optional=True)
+        for field in ("origin_stop_id", "destination_stop_id")
+    )
 
 
 def check_layout(request: timetable_service_pb2.CreateLayoutRequest) -> None:
@@ -107,12 +165,18 @@ def check_layout(request: timetable_service_pb2.CreateLayoutRequest) -> None:
     expect(checks)
 
 
+def check_cancel(request: booking_service_pb2.CancelBookingRequest) -> None:
+    addressed(request.booking_id)
+    is_token = 0 < len(request.cancellation_quote_token) <= TOKEN_MAX
+    expect([("/cancellation_quote_token", is_token, "Send the token of a cancellation quote.")])
+
+
 def check_hold(request: booking_service_pb2.HoldBookingRequest) -> None:
     passengers = request.passengers
     checks = [
         ("/quote_token", 0 < len(request.quote_token) <= TOKEN_MAX, "Send the token of a quote."),
         ("/passengers", 1 <= len(passengers) <= PASSENGERS_MAX, f"Give 1 to {PASSENGERS_MAX} passengers."),
-        ("/contact/email", bool(EMAIL.fullmatch(request.contact.email.strip())), "Give an e-mail address."),
+        email("/contact/email", request.contact.email),
         text("/contact/phone", request.contact.phone, least=0, most=32),
     ]
     for place, passenger in enumerate(passengers[:PASSENGERS_MAX]):

@@ -42,11 +42,13 @@ class TimetableServicer(timetable_service_pb2_grpc.TimetableServiceServicer):
         )
 
     async def GetDeparture(self, request: pb.GetDepartureRequest, context: Context) -> timetable_pb2.Departure:
+        check.addressed(request.departure_id)
         return translate.departure_out(await self.store.read(get_departure, departure_id=request.departure_id))
 
     async def ListDepartures(
         self, request: pb.ListDeparturesRequest, context: Context
     ) -> AsyncIterator[pb.ListDeparturesResponse]:
+        check.check_filter(request)
         wanted, cursor, left = translate.list_departures_in(request), request.cursor, request.limit
         while True:
             limit = min(left or DEPARTURES_A_READ, DEPARTURES_A_READ)
@@ -61,6 +63,7 @@ class TimetableServicer(timetable_service_pb2_grpc.TimetableServiceServicer):
     async def CancelDepartures(
         self, request: pb.CancelDeparturesRequest, context: Context
     ) -> pb.CancelDeparturesResponse:
+        check.check_cancellation(request)
         return await self.store.write(
             cancel_departures,
             once=once_for(request, context),
@@ -72,6 +75,7 @@ class TimetableServicer(timetable_service_pb2_grpc.TimetableServiceServicer):
         )
 
     async def AssignVehicle(self, request: pb.AssignVehicleRequest, context: Context) -> timetable_pb2.Departure:
+        check.addressed(request.departure_id, request.vehicle_id)
         return await self.store.write(
             assign_vehicle,
             answer=translate.departure_out,
@@ -94,6 +98,10 @@ class TimetableServicer(timetable_service_pb2_grpc.TimetableServiceServicer):
         )
 
     async def ListLayouts(self, request: pb.ListLayoutsRequest, context: Context) -> pb.ListLayoutsResponse:
+        check.expect([
+            check.identifier("/operator_id", request.operator_id),
+            check.identifier("/cursor", request.cursor, is_optional=True),
+        ])  # fmt: skip
         limit = translate.page_size(request.limit)
         found = await self.store.read(
             list_layouts,
@@ -106,7 +114,11 @@ class TimetableServicer(timetable_service_pb2_grpc.TimetableServiceServicer):
         return pb.ListLayoutsResponse(layouts=map(translate.layout_out, found), next_cursor=cursor)
 
     async def RegisterVehicle(self, request: pb.RegisterVehicleRequest, context: Context) -> vehicles_pb2.Vehicle:
-        check.expect([check.identifier("/operator_id", request.operator_id), check.text("/label", request.label)])
+        check.expect([
+            check.identifier("/operator_id", request.operator_id),
+            check.text("/label", request.label),
+            check.identifier("/layout_id", request.layout_id, is_optional=True),
+        ])  # fmt: skip
         return await self.store.write(
             register_vehicle,
             once=once_if_keyed(request, context),

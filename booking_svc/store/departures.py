@@ -1,7 +1,7 @@
 """Rows of stops, routes, patterns and departures."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -24,6 +24,7 @@ from booking_svc.domain.errors import DepartureExists, StaleVersion
 from booking_svc.store.tables import DepartureRow, PatternRow, PatternStopRow, RouteRow, StopRow
 from chassis.database import table_of
 from chassis.errors import NotFound
+from chassis.faults import is_guard_off
 from chassis.ids import stable_id
 
 STOPS, ROUTES, PATTERNS = table_of(StopRow), table_of(RouteRow), table_of(PatternRow)
@@ -107,11 +108,25 @@ class Departures:
 
     def get_many(self, departure_ids: Sequence[str]) -> dict[str, Departure]:
         """Read departures that must all exist."""
-        rows = self._connection.execute(select_departures().where(DEPARTURES.c.id.in_(departure_ids)))
+        return self._read_all(departure_ids, is_locked=False)
+
+    def _read_all(self, departure_ids: Sequence[str], *, is_locked: bool) -> dict[str, Departure]:
+        query = select_departures().where(DEPARTURES.c.id.in_(departure_ids))
+        if is_locked:
+            query = query.order_by(DEPARTURES.c.id).with_for_update(of=DEPARTURES, key_share=True)
+        rows = self._connection.execute(query)
         found = {departure.id: departure for departure in map(read_departure, rows)}
         if missing := [departure_id for departure_id in departure_ids if departure_id not in found]:
             raise NotFound(departure_id=missing[0])
         return found
+
+    def lock(self, departure_ids: Iterable[str]) -> dict[str, Departure]:
+        """Read departures as nobody else can change them, nor their seats, before this transaction ends.
+
+        A SQLite database has one writer, so that there it is the same as reading. On PostgreSQL everybody takes the
+        rows in one order, so that two transactions of one call each never wait in a circle.
+        """
+        return self._read_all(sorted(departure_ids), is_locked=not is_guard_off("seat_lock"))
 
     def page(self, wanted: Filter, *, after: tuple[datetime, str] | None, limit: int) -> Iterator[Departure]:
         """Read departures in order of start and id, from after a place in that order."""

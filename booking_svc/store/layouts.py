@@ -26,6 +26,13 @@ class Layouts:
         values = {"id": layout.id, "operator_id": layout.operator_id, "name": layout.name, "version": layout.version}
         self._connection.execute(sa.insert(LAYOUTS), {**values, "seats": json.dumps(seats)})
 
+    def get_for(self, operator_id: str, layout_id: str) -> Layout:
+        """Read a layout that an operator may use: its own or the default one."""
+        layout = self.get(layout_id)
+        if layout.operator_id not in ("", operator_id):
+            raise NotFound(layout_id=layout_id)
+        return layout
+
     def get(self, layout_id: str) -> Layout:
         """Read one layout."""
         if layout_id == DEFAULT_LAYOUT_ID:

@@ -12,8 +12,7 @@ from sqlalchemy.engine import Connection
 
 from booking_svc.domain.booking import Item
 from booking_svc.domain.departure import Departure
-from booking_svc.domain.errors import SeatTaken
-from booking_svc.domain.occupancy import Masks, Occupancy, ride_mask
+from booking_svc.domain.occupancy import Lapsed, Masks, Occupancy, ride_mask, without
 from booking_svc.store.tables import ItemRow, OccupancyRow, SeatMaskRow
 from chassis.database import table_of
 from chassis.errors import LostRace
@@ -23,6 +22,15 @@ OCCUPANCIES, MASKS, ITEMS = table_of(OccupancyRow), table_of(SeatMaskRow), table
 WORD_BITS = 62
 WORD = (1 << WORD_BITS) - 1
 BLOCK_SEATS = 64
+GIVING = (
+    sa.update(MASKS)
+    .where(
+        MASKS.c.departure_id == sa.bindparam("at_departure"),
+        MASKS.c.seat_index == sa.bindparam("at_seat"),
+        MASKS.c.word == sa.bindparam("at_word"),
+    )
+    .values(taken=MASKS.c.taken.op("&")(sa.bindparam("others", type_=sa.BigInteger)))
+)
 
 
 class Occupancies:
@@ -49,56 +57,56 @@ class Occupancies:
             query = query.where(columns.seat_index.in_(seats))
         return read_masks(self._connection.execute(query))
 
-    def free_seats(self, occupancy: Occupancy, ride: int, *, count: int | None) -> list[int]:
-        """Find seats that are free on a ride, in order: as many as asked for, or all.
+    def free_seats(self, occupancy: Occupancy, ride: int, *, lapsed: Sequence[Lapsed], count: int | None) -> list[int]:
+        """Find seats that are free on a ride but for holds that are over: as many as asked for, or all, in order.
 
         Looks at a block of seats at a time, from the first that is not taken all the way.
         """
         found: list[int] = []
         for start in range(occupancy.search_from, occupancy.capacity, BLOCK_SEATS):
             block = range(start, min(start + BLOCK_SEATS, occupancy.capacity))
-            masks = self._block(occupancy.departure_id, block)
+            masks = without(self._block(occupancy.departure_id, block), lapsed)
             found.extend(seat for seat in block if not masks.get(seat, 0) & ride)
             if count is not None and len(found) >= count:
                 return found[:count]
         return found
 
-    def take(self, occupancy: Occupancy, items: Iterable[Item]) -> Occupancy:
-        """Mark the seats of items as taken; raise SeatTaken when a segment of one is."""
+    def lapsed(self, departure_id: str, *, now: datetime) -> list[Lapsed]:
+        """List what holds that are over still cover."""
+        columns = ITEMS.c
+        over = sa.and_(columns.departure_id == departure_id, columns.expires_at <= now)
+        query = sa.select(
+            columns.booking_id, columns.seat_index, columns.origin_sequence, columns.destination_sequence
+        ).where(over)
+        return [Lapsed(*row) for row in self._connection.execute(query)]
+
+    def take(self, occupancy: Occupancy, items: Sequence[Item]) -> Occupancy:
+        """Mark the seats of items as taken; raise LostRace when somebody else was quicker to take a segment of one."""
+        taking = [
+            {"departure_id": item.departure_id, "seat_index": item.seat_index, "word": word, "taken": bits}
+            for item in items
+            for word, bits in words(ride_mask(item.origin_sequence, item.destination_sequence))
+        ]
+        if taking and self._connection.execute(self._taking(), taking).rowcount < len(taking):
+            raise LostRace
         changed = occupancy
         for item in items:
-            self._take_seat(item)
             changed = changed.changed(item.origin_sequence, item.destination_sequence, 1)
         return self._save(self._search_later(changed), before=occupancy)
 
-    def give(self, occupancy: Occupancy, items: Iterable[Item]) -> Occupancy:
+    def give(self, occupancy: Occupancy, items: Sequence[Item]) -> Occupancy:
         """Mark the seats of items as free."""
+        giving = [
+            {"at_departure": item.departure_id, "at_seat": item.seat_index, "at_word": word, "others": ~bits}
+            for item in items
+            for word, bits in words(ride_mask(item.origin_sequence, item.destination_sequence))
+        ]
+        self._connection.execute(GIVING, giving)
         changed = occupancy
         for item in items:
-            for word, bits in words(ride_mask(item.origin_sequence, item.destination_sequence)):
-                mine = sa.and_(
-                    MASKS.c.departure_id == item.departure_id, MASKS.c.seat_index == item.seat_index,
-                    MASKS.c.word == word,
-                )  # fmt: skip
-                freed = MASKS.c.taken.op("&")(~bits)
-                self._connection.execute(sa.update(MASKS).where(mine).values(taken=freed))
             changed = changed.changed(item.origin_sequence, item.destination_sequence, -1)
             changed = replace(changed, search_from=min(changed.search_from, item.seat_index))
         return self._save(changed, before=occupancy)
-
-    def expired_rides(self, departure_id: str, *, now: datetime) -> list[tuple[int, int, int]]:
-        """List what holds that are over still cover: seat index, origin and destination."""
-        columns = ITEMS.c
-        query = sa.select(columns.seat_index, columns.origin_sequence, columns.destination_sequence).where(
-            columns.departure_id == departure_id, columns.expires_at <= now
-        )
-        return [(row[0], row[1], row[2]) for row in self._connection.execute(query)]
-
-    def _take_seat(self, item: Item) -> None:
-        for word, bits in words(ride_mask(item.origin_sequence, item.destination_sequence)):
-            values = {"departure_id": item.departure_id, "seat_index": item.seat_index, "word": word, "taken": bits}
-            if not self._connection.execute(self._taking(), values).rowcount:
-                raise SeatTaken(seat_ids=[item.seat_id])
 
     def _taking(self) -> Any:
         """Insert a seat's bits, or add them to a row in which none of them is set."""
@@ -106,9 +114,10 @@ class Occupancies:
         free = MASKS.c.taken.op("&")(insert.excluded.taken) == 0
         key = [MASKS.c.departure_id, MASKS.c.seat_index, MASKS.c.word]
         added = {"taken": MASKS.c.taken.op("|")(insert.excluded.taken)}
-        return insert.on_conflict_do_update(
+        taking = insert.on_conflict_do_update(
             index_elements=key, set_=added, where=None if is_guard_off("seat_lock") else free
         )
+        return taking.execution_options(preserve_rowcount=True)
 
     def _search_later(self, occupancy: Occupancy) -> Occupancy:
         """Let the next search begin behind the seats that are taken all the way."""

@@ -40,9 +40,9 @@ class Payments:
         paid = sa.and_(columns.booking_id == booking_id, columns.state == ChargeState.CAPTURED)
         return read_charge(self._connection.execute(sa.select(CHARGES).where(paid)).one())
 
-    def open_charges(self, *, limit: int) -> list[Charge]:
-        """Read charges whose outcome is not known, oldest first."""
-        query = sa.select(CHARGES).where(CHARGES.c.state.in_(OPEN)).order_by(CHARGES.c.started_at).limit(limit)
+    def open_charges(self) -> list[Charge]:
+        """Read all charges whose outcome is not known, oldest first."""
+        query = sa.select(CHARGES).where(CHARGES.c.state.in_(OPEN)).order_by(CHARGES.c.started_at)
         return [read_charge(row) for row in self._connection.execute(query)]
 
     def add_refund(self, refund: Refund) -> None:

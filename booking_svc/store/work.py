@@ -8,7 +8,6 @@ from sqlalchemy.engine import Connection
 from booking_svc.domain.booking import Item
 from booking_svc.domain.departure import Departure
 from booking_svc.domain.events import AvailabilityChanged
-from booking_svc.domain.occupancy import Occupancy
 from booking_svc.store.bookings import Bookings
 from booking_svc.store.departures import Departures
 from booking_svc.store.history import History
@@ -35,14 +34,14 @@ class Work:
         self.layouts = Layouts(connection)
         self.vehicles = Vehicles(connection)
         self.occupancies = Occupancies(connection)
-        self.bookings = Bookings(connection)
+        self.bookings = Bookings(connection, now=now)
         self.payments = Payments(connection)
         self.ledger = Ledger(connection)
         self.history = History(connection)
 
-    def take_seats(self, departure: Departure, occupancy: Occupancy, items: Sequence[Item]) -> None:
+    def take_seats(self, departure: Departure, items: Sequence[Item]) -> None:
         """Take seats of a departure and tell everybody how many are left."""
-        taken = self.occupancies.take(occupancy, items)
+        taken = self.occupancies.take(self.occupancies.get(departure), items)
         self.outbox.add(AvailabilityChanged(taken, departure.operator_id, self.now))
 
     def give_seats(self, items: Sequence[Item]) -> None:
@@ -50,7 +49,7 @@ class Work:
         by_departure = {item.departure_id: [] for item in items}  # type: dict[str, list[Item]]
         for item in items:
             by_departure[item.departure_id].append(item)
-        departures = self.departures.get_many(sorted(by_departure))
+        departures = self.departures.lock(by_departure)
         for departure_id, given in sorted(by_departure.items()):
             departure = departures[departure_id]
             free = self.occupancies.give(self.occupancies.get(departure), given)

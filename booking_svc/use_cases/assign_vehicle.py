@@ -10,7 +10,7 @@ from chassis.errors import NotFound
 
 def assign_vehicle(work: Work, *, caller: Caller, departure_id: str, vehicle_id: str, version: int) -> Departure:
     """Let a vehicle of the operator run a departure; seats that are sold must exist in it under the same layout."""
-    departure = work.departures.get(departure_id)
+    departure = work.departures.lock([departure_id])[departure_id]
     if not caller.works_for(departure.operator_id):
         raise NotFound(departure_id=departure_id)
     vehicle = work.vehicles.get(vehicle_id, operator_id=departure.operator_id)
@@ -24,5 +24,7 @@ def assign_vehicle(work: Work, *, caller: Caller, departure_id: str, vehicle_id:
         seen_version=version,
     )
     work.departures.save(assigned)
+    if layout.id != departure.layout_id:
+        work.take_seats(assigned, [])  # nobody sits down, but there are other seats now
     work.outbox.add(VehicleAssigned(assigned))
     return assigned

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from booking_svc.domain.booking import UNDER_WAY, Booking
+from booking_svc.domain.booking import UNDER_WAY, Booking, BookingState
 from booking_svc.domain.payment import Charge, ChargeState
 from booking_svc.store.work import Work
 from chassis.access import Caller
@@ -19,7 +19,7 @@ def begin_payment(
     """Write down that a charge is about to be made, and for which request; from now on the hold cannot expire."""
     booking = work.bookings.get(booking_id, caller=caller)
     booking.expect_version(version)
-    if booking.payment_state in UNDER_WAY:
+    if booking.state is BookingState.HELD and booking.payment_state in UNDER_WAY:
         raise RequestInFlight
     paying = booking.begin_payment(now=work.now)
     charge = Charge(

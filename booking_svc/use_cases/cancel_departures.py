@@ -46,9 +46,10 @@ def cancel_departures(
         raise NotFound
     running = [departure for departure in found if departure.state is not DepartureState.CANCELLED]
     cancelled = [departure.cancel() for departure in running]
-    hit = Hit(tuple(one.id for one in running), tuple(work.bookings.on_departures([one.id for one in running])))
     if not is_dry_run:
         for departure in cancelled:
             work.departures.save(departure)
         work.outbox.add(*map(DepartureCancelled, cancelled))
-    return hit
+    # Read last: whoever took seats while we waited for a departure is hit as well.
+    ids = [departure.id for departure in running]
+    return Hit(tuple(ids), tuple(work.bookings.on_departures(ids)))

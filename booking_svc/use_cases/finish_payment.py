@@ -55,5 +55,6 @@ def confirm(work: Work, booking: Booking, charge: Charge, issue_ticket: IssueTic
 
 
 def with_ticket(work: Work, booking: Booking, item: Item, issue_ticket: IssueTicket) -> Item:
+    """Give an item its signed ticket."""
     ticket_id = work.new_id("tkt")
     return replace(item, ticket_id=ticket_id, ticket_code=issue_ticket(booking, item, ticket_id))

@@ -15,20 +15,21 @@ from booking_svc.domain.booking import (
     PaymentState,
 )
 from booking_svc.domain.departure import Departure, Leg
-from booking_svc.domain.errors import QuoteChanged, SoldOut, TooManyHolds
+from booking_svc.domain.errors import NotServed, QuoteChanged, SoldOut, TooManyHolds
 from booking_svc.domain.events import BookingHeld
 from booking_svc.domain.layout import Layout
 from booking_svc.domain.occupancy import (
-    Occupancy,
+    Lapsed,
     Wish,
     choose_any,
     choose_named,
     choose_together,
     ride_mask,
+    without,
 )
 from booking_svc.domain.quote import FareQuote, QuotedLeg
 from booking_svc.store.work import Work
-from booking_svc.use_cases.expire_holds import expire_holds_on
+from booking_svc.use_cases.expire_holds import expire_in_the_way
 from chassis.access import Caller
 from chassis.errors import FieldError, InvalidInput
 from chassis.faults import fault_point
@@ -57,6 +58,7 @@ class Ride:
 
     quote: FareQuote
     departures: Mapping[str, Departure]
+    layouts: Mapping[str, Layout]
     seats: Sequence[Sequence[int]]
 
     def leg(self, number: int) -> Leg:
@@ -76,15 +78,25 @@ def hold_booking(
     holds_max: int,
 ) -> Booking:
     """Take seats on every leg of the quote and keep them, at its price, until the hold expires."""
-    departures = work.departures.get_many(sorted({leg.departure_id for leg in quote.legs}))
+    departures = work.departures.lock({leg.departure_id for leg in quote.legs})
     check_quote(quote, passengers, departures)
     for leg in quote.legs:
         departures[leg.departure_id].must_be_bookable(leg.origin_sequence, now=work.now)
-    if holds_max and work.bookings.count_live_holds(caller.subject, now=work.now) >= holds_max:
-        raise TooManyHolds(holds_max=holds_max)
-    expire_holds_on(work, departures)
-    seats = choose_seats(work, departures, quote, passengers, is_seated_together=is_seated_together)
-    ride = Ride(quote, departures, seats)
+    if holds_max:
+        check_live_holds(work, caller, holds_max=holds_max)
+    layouts = {departure.id: work.layouts.get(departure.layout_id) for departure in departures.values()}
+    seats = [
+        choose_seats(
+            work,
+            departures[leg.departure_id],
+            layouts[leg.departure_id],
+            leg,
+            [passenger.on_leg(number) for passenger in passengers],
+            is_seated_together=is_seated_together,
+        )
+        for number, leg in enumerate(quote.legs)
+    ]
+    ride = Ride(quote, departures, layouts, seats)
     until = work.now + timedelta(seconds=hold_seconds)
     booking = new_booking(work, ride, passengers, caller=caller, contact=contact, hold_until=until)
     take(work, departures, booking)
@@ -101,66 +113,72 @@ def check_quote(quote: FareQuote, passengers: Sequence[PassengerWish], departure
         raise QuoteChanged
     if len({departure.operator_id for departure in departures.values()}) > 1:
         raise InvalidInput("Book the departures of one operator at a time.")
+    ridden: dict[str, int] = {}
     for leg in quote.legs:
-        calls = departures[leg.departure_id].pattern.calls
-        stops = [call.stop.id for call in calls[leg.origin_sequence : leg.destination_sequence + 1]]
-        if not stops or (stops[0], stops[-1]) != (leg.origin_stop_id, leg.destination_stop_id):
-            raise QuoteChanged(departure_id=leg.departure_id)
+        check_leg(leg, departures[leg.departure_id])
+        ride = ride_mask(leg.origin_sequence, leg.destination_sequence)
+        if ridden.get(leg.departure_id, 0) & ride:
+            raise InvalidInput("Two legs of this journey are the same ride in part. Ask for a quote without that.")
+        ridden[leg.departure_id] = ridden.get(leg.departure_id, 0) | ride
     for place, passenger in enumerate(passengers):
         if passenger.seat_ids and len(passenger.seat_ids) != len(quote.legs):
             where = f"/passengers/{place}/seat_ids"
             raise InvalidInput(errors=[FieldError(where, "Give one seat a leg, or null, or leave it out.")])
 
 
+def check_leg(leg: QuotedLeg, departure: Departure) -> None:
+    """Refuse a leg whose departure has other calls by now, or does not take or leave riders there."""
+    calls = departure.pattern.calls[leg.origin_sequence : leg.destination_sequence + 1]
+    stops = [call.stop.id for call in calls]
+    if len(stops) < 2 or (stops[0], stops[-1]) != (leg.origin_stop_id, leg.destination_stop_id):
+        raise QuoteChanged(departure_id=leg.departure_id)
+    if not (calls[0].is_boarding_allowed and calls[-1].is_alighting_allowed):
+        raise NotServed(departure_id=leg.departure_id)
+
+
+def check_live_holds(work: Work, caller: Caller, *, holds_max: int) -> None:
+    """Refuse a rider who has as many holds as one may have; tell when the first is over."""
+    ends = work.bookings.live_holds(caller.subject)
+    if len(ends) >= holds_max:
+        wait = min(((end - work.now).total_seconds() for end in ends if end is not None), default=1.0)
+        raise TooManyHolds(retry_after_seconds=wait, holds_max=holds_max)
+
+
 def choose_seats(
     work: Work,
-    departures: Mapping[str, Departure],
-    quote: FareQuote,
-    passengers: Sequence[PassengerWish],
+    departure: Departure,
+    layout: Layout,
+    leg: QuotedLeg,
+    wishes: Sequence[Wish],
     *,
     is_seated_together: bool,
-) -> list[list[int]]:
-    """Choose a seat index for each passenger on each leg."""
-    chosen = []
-    for number, leg in enumerate(quote.legs):
-        departure = departures[leg.departure_id]
-        wishes = [passenger.on_leg(number) for passenger in passengers]
-        chosen.append(choose_on_leg(work, departure, leg, wishes, is_seated_together=is_seated_together))
-    return chosen
-
-
-def choose_on_leg(
-    work: Work, departure: Departure, leg: QuotedLeg, wishes: Sequence[Wish], *, is_seated_together: bool
 ) -> list[int]:
-    """Choose seats on one leg: those asked for by name first, then free ones for the rest."""
-    layout = work.layouts.get(departure.layout_id)
-    occupancy = work.occupancies.get(departure)
+    """Choose a seat on one leg for each wish; whatever a hold that is over still covers is free."""
     ride = ride_mask(leg.origin_sequence, leg.destination_sequence)
-    chosen = named_seats(work, departure, layout, wishes, ride)
+    lapsed = work.occupancies.lapsed(departure.id, now=work.now)
+    chosen = named_seats(work, departure, layout, wishes, lapsed=lapsed, ride=ride)
     missing = len(wishes) - len(chosen)
-    if not missing:
-        return [chosen[place] for place in range(len(wishes))]
-    if departure.capacity - occupancy.most_taken(leg.origin_sequence, leg.destination_sequence) < missing:
-        raise SoldOut(departure_id=departure.id, seats_available=seats_available(work, occupancy, ride))
-    is_choosy = is_seated_together or bool(chosen) or any(wish.needs for wish in wishes) or has_features(layout)
-    free = work.occupancies.free_seats(occupancy, ride, count=None if is_choosy else missing)
-    if is_seated_together and not chosen:
-        return choose_together(layout, len(wishes), free)
-    found = choose_any(layout, wishes, free, chosen)
-    return [found[place] for place in range(len(wishes))]
+    if missing:
+        occupancy = work.occupancies.get(departure).without(lapsed)
+        if departure.capacity - occupancy.most_taken(leg.origin_sequence, leg.destination_sequence) < missing:
+            left = work.occupancies.free_seats(occupancy, ride, lapsed=lapsed, count=None)
+            raise SoldOut(departure_id=departure.id, seats_available=len(left))
+        is_choosy = is_seated_together or bool(chosen) or any(wish.needs for wish in wishes) or has_features(layout)
+        free = work.occupancies.free_seats(occupancy, ride, lapsed=lapsed, count=None if is_choosy else missing)
+        is_together = is_seated_together and not chosen
+        chosen = choose_together(layout, wishes, free) if is_together else choose_any(layout, wishes, free, chosen)
+    expire_in_the_way(work, lapsed, seats=chosen.values(), ride=ride)
+    return [chosen[place] for place in range(len(wishes))]
 
 
-def named_seats(work: Work, departure: Departure, layout: Layout, wishes: Sequence[Wish], ride: int) -> dict[int, int]:
+def named_seats(
+    work: Work, departure: Departure, layout: Layout, wishes: Sequence[Wish], *, lapsed: Sequence[Lapsed], ride: int
+) -> dict[int, int]:
     """Choose the seats that were asked for by name."""
     index = layout.index() if any(wish.seat_id for wish in wishes) else {}
     asked = [index[wish.seat_id] for wish in wishes if wish.seat_id in index]
-    masks = work.occupancies.masks(departure.id, seats=asked) if asked else {}
+    masks = without(work.occupancies.masks(departure.id, seats=asked), lapsed) if asked else {}
     return choose_named(layout, wishes, masks, ride)
-
-
-def seats_available(work: Work, occupancy: Occupancy, ride: int) -> int:
-    """Count the seats that are free on the whole of a ride."""
-    return len(work.occupancies.free_seats(occupancy, ride, count=None))
 
 
 def has_features(layout: Layout) -> bool:
@@ -204,7 +222,7 @@ def new_booking(
 def new_item(work: Work, ride: Ride, passenger: PassengerWish, *, place: int, number: int) -> Item:
     """Make the item of one passenger on one leg."""
     leg, seat = ride.quote.legs[number], ride.seats[number][place]
-    layout = work.layouts.get(ride.departures[leg.departure_id].layout_id)
+    layout = ride.layouts[leg.departure_id]
     return Item(
         id=work.new_id("itm"),
         leg_index=number,
@@ -226,7 +244,7 @@ def take(work: Work, departures: Mapping[str, Departure], booking: Booking) -> N
     for departure_id in sorted(booking.departure_ids):
         departure = departures[departure_id]
         items = [item for item in booking.items if item.departure_id == departure_id]
-        work.take_seats(departure, work.occupancies.get(departure), sorted(items, key=lambda item: item.seat_index))
+        work.take_seats(departure, sorted(items, key=lambda item: item.seat_index))
 
 
 def free_reference(work: Work) -> str:

@@ -51,9 +51,9 @@ def publish_departure(
     """Create a departure with its route, stops and pattern; its seats are bookable at once."""
     if not caller.works_for(operator_id):
         raise Forbidden(operator_id=operator_id)
-    layout = work.layouts.get(layout_id)
-    if layout.operator_id not in ("", operator_id):
-        raise InvalidInput(errors=[FieldError("/layout_id", "Choose a layout of this operator.")])
+    if not 2 <= len(calls) <= CALLS_MAX:
+        raise InvalidInput(errors=[FieldError("/calls", f"Give 2 to {CALLS_MAX} calls.")])
+    layout = work.layouts.get_for(operator_id, layout_id)
     stops = resolve_stops(work, calls, operator_id=operator_id)
     start = day_start(service_date, stops[0].timezone)
     timed = pattern_calls(calls, stops, start=start)
@@ -112,9 +112,7 @@ def pattern_calls(calls: Sequence[CallWish], stops: Sequence[Stop], *, start: da
 
 
 def check_times(calls: Sequence[CallWish], *, start: datetime) -> None:
-    """Refuse too few or too many calls, ends without a time, and times that run backwards or leave the service day."""
-    if not 2 <= len(calls) <= CALLS_MAX:
-        raise InvalidInput(errors=[FieldError("/calls", f"Give 2 to {CALLS_MAX} calls.")])
+    """Refuse ends without a time, and times that run backwards or leave the service day."""
     ends = (0, len(calls) - 1)
     errors = [
         FieldError(f"/calls/{place}", "Give the first and the last call a time.")
@@ -132,4 +130,5 @@ def check_times(calls: Sequence[CallWish], *, start: datetime) -> None:
 
 
 def seconds_after(start: datetime, time: datetime | None) -> int | None:
+    """Count whole seconds from the start of the service day."""
     return None if time is None else int((time.astimezone(ZoneInfo("UTC")) - start).total_seconds())

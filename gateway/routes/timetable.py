@@ -7,6 +7,7 @@ from fastapi import Depends, Query, Response
 from headway.booking.v1 import booking_service_pb2, timetable_service_pb2
 
 from chassis.errors import MissingKey
+from chassis.ids import new_id
 from gateway.backends import Services
 from gateway.bodies import Router
 from gateway.caller import KEY, Anonymous, Call, Key, signed_in, with_key
@@ -32,12 +33,10 @@ Destination = Annotated[Id | None, Query(description="With `origin_stop_id`; the
 
 
 async def staff_maybe_with_key(call: Staff, key: Key = "") -> Call:
-    """Take an Idempotency-Key where one is welcome but not asked for."""
-    if not key:
-        return call
-    if not KEY.fullmatch(key):
+    """Take an Idempotency-Key or make one, so that a call that we repeat ourselves has no second effect."""
+    if not KEY.fullmatch(key or "none"):
         raise MissingKey
-    return replace(call, metadata=(*call.metadata, ("idempotency-key", key)))
+    return replace(call, metadata=(*call.metadata, ("idempotency-key", key or new_id("key"))))
 
 
 StaffMaybeWithKey = Annotated[Call, Depends(staff_maybe_with_key)]

@@ -5,9 +5,9 @@ from typing import Annotated, Self
 
 from headway.pricing.v1 import fares_pb2, pricing_service_pb2
 from headway.types.v1 import timetable_pb2
-from pydantic import Field, StrictInt
+from pydantic import Field, StrictInt, StringConstraints
 
-from gateway.schemas.shapes import Currency, Id, Input, Money, Output, text
+from gateway.schemas.shapes import WITHOUT_NUL, Currency, Id, Input, Money, Output, text
 from gateway.schemas.timetable import Leg, instant_of, money_of
 
 LEGS_MAX = 6
@@ -17,6 +17,8 @@ MINOR_MAX = 10**9
 
 Category = Annotated[str, text(32)]
 Minor = Annotated[int, Field(ge=0, le=MINOR_MAX, strict=True)]
+# Compared as it stands in the operator's feed, so nothing is trimmed off it.
+ZoneId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=WITHOUT_NUL, strip_whitespace=False)]
 READ_ONLY = Field(json_schema_extra={"readOnly": True})
 
 
@@ -155,8 +157,8 @@ class CategoryFare(Input):
 class ZoneFare(Input):
     """A fixed fare between two zones."""
 
-    origin_zone_id: Annotated[str, text(128)]
-    destination_zone_id: Annotated[str, text(128)]
+    origin_zone_id: ZoneId
+    destination_zone_id: ZoneId
     amount_minor: Minor
 
     @classmethod

@@ -21,6 +21,8 @@ CATEGORY = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 CURRENCY = re.compile(r"[A-Z]{3}")
 PERCENT_MAX = 1000
 ZONE_FARES_MAX = 10_000
+# A policy is told in one message of the broker, which takes a mebibyte.
+ZONE_BYTES_MAX = 700_000
 
 T = TypeVar("T", bound=Hashable)
 
@@ -199,6 +201,8 @@ def zone_errors(zone_fares: Sequence[ZoneFare]) -> Iterator[FieldError]:
     """Yield what is wrong with the fares between zones."""
     if len(zone_fares) > ZONE_FARES_MAX:
         yield FieldError("/zone_fares", f"Give at most {ZONE_FARES_MAX} pairs of zones.")
+    if sum(len((fare.origin_zone_id + fare.destination_zone_id).encode()) for fare in zone_fares) > ZONE_BYTES_MAX:
+        yield FieldError("/zone_fares", f"Give zones whose names are {ZONE_BYTES_MAX} bytes in all at most.")
     for place, fare in enumerate(zone_fares[:ZONE_FARES_MAX]):
         for name in ("origin_zone_id", "destination_zone_id"):
             if not is_identifier(getattr(fare, name)):

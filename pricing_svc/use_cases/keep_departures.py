@@ -3,7 +3,7 @@ from collections.abc import Sequence
 from pricing_svc.domain.departure import Departure
 from pricing_svc.store.work import Work
 
-STEP_DEPARTURES = 50
+STEP_DEPARTURES = 25
 """What one call takes in well within the 50 ms that it may hold the writer, even of a hundred calls each."""
 
 

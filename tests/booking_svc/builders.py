@@ -21,6 +21,7 @@ from booking_svc.use_cases.hold_booking import PassengerWish, hold_booking
 from booking_svc.use_cases.publish_departure import CallWish, publish_departure
 from chassis.access import Caller
 from chassis.clock import Clock
+from chassis.outbox import Outbox
 from chassis.store import Store
 
 OPERATOR, OTHER_OPERATOR = "opr_sea", "opr_land"
@@ -166,6 +167,11 @@ def hold(store: Store[Work], *rides: Ride, **changes: Any) -> Booking:
 
 def seats_of(booking: Booking) -> list[str]:
     return [item.seat_id for item in booking.items]
+
+
+def events(store: Store[Work], stream: str = "") -> list[Any]:
+    """Read what waits to be published, in order: all, or a stream's."""
+    return [row for row in rows(store, Outbox.table) if stream in ("", row.stream)]
 
 
 def rows(store: Store[Work], table: sa.Table) -> list[Any]:

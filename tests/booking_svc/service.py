@@ -94,7 +94,9 @@ class Booking:
             name: changes.pop(name) for name in ("by", "typ", "seconds") if name in changes
         }
         now, ttl = self.clock.now(), timedelta(seconds=sign["seconds"])
-        return self.signer(sign["by"]).sign(quote_claims(rides, categories) | changes, typ=sign["typ"], now=now, ttl=ttl)
+        return self.signer(sign["by"]).sign(
+            quote_claims(rides, categories) | changes, typ=sign["typ"], now=now, ttl=ttl
+        )
 
     async def publish(self, *, caller: Caller = STAFF, **changes: Any) -> timetable_pb2.Departure:
         request = departure_request(**changes)

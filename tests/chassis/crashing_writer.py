@@ -14,8 +14,10 @@ import sys
 import psycopg.pq  # noqa: F401 - imported before the first life, like all the rest
 
 from chassis.clock import SystemClock
+from chassis.database import Database
 from chassis.replies import Once
-from tests.chassis.shelf import add, message, opened
+from chassis.store import Store
+from tests.chassis.shelf import Work, add, message
 
 CALLERS = 16
 
@@ -26,18 +28,19 @@ def say(line: str) -> None:
 
 async def live(url: str, numbers: list[int], *, ends: bool) -> None:
     waiting = iter(numbers)
-    with opened(url, SystemClock()) as store:
-        store.start()
+    store = Store(Database(url), Work, SystemClock())
+    store.start()
 
-        async def call() -> None:
-            for number in waiting:
-                once = Once.of(subject="test", operation="Add", key=f"{number}", body=b"")
-                reply = await store.write(add, answer=message, once=once, name=f"{number:06}")
-                say(f"acknowledged {reply.value}")
+    async def call() -> None:
+        for number in waiting:
+            once = Once.of(subject="test", operation="Add", key=f"{number}", body=b"")
+            reply = await store.write(add, answer=message, once=once, name=f"{number:06}")
+            say(f"acknowledged {reply.value}")
 
-        await asyncio.gather(*(call() for _ in range(CALLERS)))
-        if not ends:
-            signal.pause()
+    await asyncio.gather(*(call() for _ in range(CALLERS)))
+    if not ends:
+        signal.pause()
+    store.stop()
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -121,3 +122,11 @@ def meeting() -> Callable[[], None]:
             barrier.wait(10)
 
     return meet
+
+
+def until_another_waits(work: Work) -> None:
+    """Hold a PostgreSQL transaction open until another waits for a lock, as it must for this one's rows."""
+    waiting = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'ShareLock'")
+    deadline = time.monotonic() + 10
+    while not work.connection.execute(waiting).scalar_one():
+        assert time.monotonic() < deadline

@@ -15,9 +15,9 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from chassis.database import Database
-from tests.chassis.shelf import things
+from tests.chassis.shelf import create_tables, things
 
-NUMBERS_A_LIFE = 300
+NUMBERS_A_LIFE = 120
 PLANS = [f"writer.{point}_commit:kill:{nth}" for nth in (1, 2, 5) for point in ("before", "after")]
 KILLED_FROM_OUTSIDE = 6
 
@@ -72,6 +72,9 @@ def stored(url: str) -> list[str]:
 def test_what_is_acknowledged_survives_every_kill_and_repeats_have_no_second_effect(database_url):
     asked: list[int] = []
     stored_unacknowledged = 0
+    database = Database(database_url)
+    create_tables(database)
+    database.close()
     with lives(database_url) as writer:
         for plan in [*PLANS, *[None] * KILLED_FROM_OUTSIDE]:
             unanswered = [number for number in asked if f"{number:06}" not in writer.acknowledged]

@@ -1,14 +1,12 @@
 """The inbox: a message that is delivered again has its effect once."""
 
-import time
 from datetime import timedelta
 
 import pytest
-import sqlalchemy as sa
 
 from chassis.clock import SystemClock
 from chassis.inbox import Inbox
-from tests.chassis.shelf import Taken, Work, add, count, opened, outcomes, queued
+from tests.chassis.shelf import Taken, Work, add, count, opened, outcomes, queued, until_another_waits
 
 
 async def test_a_message_delivered_fifty_times_has_one_effect(store):
@@ -45,12 +43,8 @@ async def test_a_message_whose_effect_failed_is_new_when_it_comes_again(store):
 
 
 async def test_of_two_processes_with_the_same_message_one_has_the_effect(postgresql_url):
-    waiting = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'ShareLock'")
-
     def add_when_the_other_waits(work: Work) -> str:
-        deadline = time.monotonic() + 1
-        while not work.connection.execute(waiting).scalar_one():
-            assert time.monotonic() < deadline
+        until_another_waits(work)
         return add(work, name="a")
 
     with opened(postgresql_url, SystemClock()) as one, opened(postgresql_url, SystemClock()) as two:

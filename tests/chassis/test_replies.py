@@ -1,5 +1,6 @@
 """Idempotency keys: a request that is repeated has its effect once and gets the same reply."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 
 from chassis.clock import SystemClock
 from chassis.errors import KeyReused, RequestInFlight
-from chassis.replies import Once, Replies
+from chassis.replies import Once, Phase, Replies
 from tests.chassis.shelf import Taken, Work, add, count, meeting, message, opened, outcomes, queued
 
 
@@ -36,7 +37,7 @@ async def test_a_repeat_gets_the_stored_reply_and_has_no_second_effect(serving):
 
 async def test_only_a_repeat_is_announced_as_one(serving):
     replays = []
-    once = Once(key().digest, key().fingerprint, on_replay=lambda: replays.append(1))
+    once = replace(key(), on_replay=lambda: replays.append(1))
     await serving.write(add, answer=message, once=once, name="a")
     assert replays == []
     await serving.write(add, answer=message, once=once, name="a")
@@ -131,10 +132,13 @@ async def test_while_a_flow_is_open_repeats_learn_that_it_is_in_flight(serving):
         await serving.write(add, once=key().opening(), name="begun")
     with pytest.raises(KeyReused):
         await serving.write(add, once=key(body=b"b").opening(), name="other")
+    await serving.write(add, once=replace(key(), phase=Phase.WAIT), name="not yet known")
+    with pytest.raises(RequestInFlight):
+        await serving.write(add, once=key().opening(), name="begun")
     await serving.write(add, answer=message, once=key().closing(), name="finished")
     for once in (key(), key().opening()):
         assert await serving.write(add, answer=message, once=once, name="again") == StringValue(value="finished")
-    assert await serving.read(count) == 2
+    assert await serving.read(count) == 3
 
 
 async def test_a_flow_that_failed_drops_its_key_and_may_be_made_again(serving):

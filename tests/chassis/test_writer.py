@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,6 +34,7 @@ from tests.chassis.shelf import (
     refuse,
     take_label,
     things,
+    until_another_waits,
 )
 from tests.clocks import FixedClock
 
@@ -58,6 +60,12 @@ def terminate(url: str, backend: int) -> None:
     """End a PostgreSQL connection from the server's side and wait until it is gone."""
     with psycopg.connect(url, autocommit=True) as admin:
         assert admin.execute("SELECT pg_terminate_backend(%s, 5000)", [backend]).fetchone() == (True,)
+
+
+def limit_deadlocks(url: str) -> None:
+    """Have PostgreSQL look for deadlocks at once; it waits for a second otherwise."""
+    with psycopg.connect(url, autocommit=True) as admin:
+        admin.execute(f"ALTER DATABASE {admin.info.dbname} SET deadlock_timeout = '20ms'")
 
 
 # What is committed together
@@ -351,9 +359,50 @@ async def test_of_two_writers_who_want_one_row_one_gets_it_and_one_is_refused(po
         assert sorted(type(answer).__name__ for answer in answers) == ["Taken", "str"]
 
 
+async def test_a_call_that_meets_a_quicker_rival_twice_is_run_until_it_sees_it(postgresql_url, clock):
+    runs = []
+
+    def take(work: Work) -> str:
+        runs.append(1)
+        with psycopg.connect(postgresql_url, autocommit=True) as rival:
+            if len(runs) < 3:
+                rival.execute("DELETE FROM labels")
+            return take_label(work, name="x", after_look=lambda: rival.execute("INSERT INTO labels VALUES ('x')"))
+
+    with opened(postgresql_url, clock) as store:
+        store.start()
+        assert [type(answer) for answer in await outcomes(store.write(take))] == [Taken]
+        assert len(runs) == 3
+
+
+async def test_a_call_that_is_twice_the_victim_of_a_deadlock_is_run_until_it_succeeds(postgresql_url, clock):
+    limit_deadlocks(postgresql_url)
+    runs = []
+
+    def take_both(work: Work) -> str:
+        runs.append(1)
+        take_label(work, name="x")
+        if len(runs) == 3:
+            return take_label(work, name="y")
+        with psycopg.connect(postgresql_url) as rival, ThreadPoolExecutor(1) as thread:
+            rival.execute("SET deadlock_timeout = '9s'")  # it waits, and we are the victim
+            rival.execute("INSERT INTO labels VALUES ('y')")
+            waiting = thread.submit(rival.execute, "INSERT INTO labels VALUES ('x')")
+            until_another_waits(work)
+            try:
+                return take_label(work, name="y")
+            finally:
+                waiting.result(5)
+                rival.rollback()
+
+    with opened(postgresql_url, clock) as store:
+        store.start()
+        assert await outcomes(store.write(take_both)) == ["y"]
+        assert len(runs) == 3
+
+
 async def test_groups_that_deadlock_are_resolved_call_by_call(postgresql_url):
-    with psycopg.connect(postgresql_url, autocommit=True) as admin:
-        admin.execute(f"ALTER DATABASE {admin.info.dbname} SET deadlock_timeout = '20ms'")
+    limit_deadlocks(postgresql_url)
     with opened(postgresql_url, SystemClock()) as one, opened(postgresql_url, SystemClock()) as two:
         meet = meeting()
         tasks = []

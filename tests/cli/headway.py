@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 60
+START_SECONDS = 90
 ENVIRONMENT = os.environ | {
     "PYTHONPATH": os.pathsep.join([*filter(None, [os.environ.get("PYTHONPATH")]), str(ROOT), str(ROOT / "proto/gen")])
 }

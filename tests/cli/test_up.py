@@ -8,6 +8,9 @@ import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import httpx2
 import psutil
@@ -120,30 +123,73 @@ def test_a_second_one_on_the_same_data_folder_is_refused(up):
     assert up.process.poll() is None
 
 
-def test_sigterm_stops_everything_in_time_and_leaves_nothing(tmp_path):
-    with headway("up", tmp_path / "data", "--ready-file", str(tmp_path / "copy.json")) as running:
-        running.ready()
-        children = family(running)
-        assert running.stop(15) == 0
-        assert [child for child in children if not gone(child)] == []
-        assert not running.ready_file.exists()
-        assert not (tmp_path / "copy.json").exists()
-        assert "Traceback" not in running.output
-        assert "was killed" not in running.output
+@dataclass(frozen=True)
+class TwoLives:
+    """What was seen of one that was killed and then started again on the same data."""
+
+    data_dir: Path
+    first: dict[str, Any]
+    orphans: list[psutil.Process]
+    second: dict[str, Any]
+    exit_code: int
+    left: list[psutil.Process]
+    left_files: list[Path]
+    printed: str
 
 
-def test_one_that_was_killed_leaves_no_child_and_can_be_started_again(tmp_path):
-    with headway("up", tmp_path / "data") as running:
-        first = running.ready()
-        children = family(running)
-        running.process.kill()
-        running.wait()
-        wait_until(lambda: all(map(gone, children)), 5, "orphans")
-        assert running.ready_file.exists()
-    with headway("up", tmp_path / "data") as again:
-        wait_until(lambda: "Headway is running" in again.output, 60, "not started again")
-        assert again.told()["admin"] == first["admin"]
-        assert again.told()["pids"] != first["pids"]
+@pytest.fixture(scope="module")
+def two_lives(tmp_path_factory: pytest.TempPathFactory) -> TwoLives:
+    data_dir = tmp_path_factory.mktemp("lives") / "data"
+    copy = data_dir.with_name("copy.json")
+    with headway("up", data_dir) as killed:
+        first, children = killed.ready(), family(killed)
+        killed.process.kill()
+        killed.wait()
+        _, orphans = psutil.wait_procs(children, timeout=5)
+        assert killed.ready_file.exists()
+    with headway("up", data_dir, "--ready-file", str(copy)) as stopped:
+        wait_until(copy.exists, 90, stopped.output)
+        second, children = stopped.told(), family(stopped)
+        exit_code = stopped.stop(15)
+        left = [child for child in children if not gone(child)]
+        left_files = [path for path in (stopped.ready_file, copy) if path.exists()]
+        return TwoLives(data_dir, first, orphans, second, exit_code, left, left_files, stopped.output)
+
+
+def test_one_that_was_killed_leaves_no_child(two_lives):
+    assert [child for child in two_lives.orphans if not gone(child)] == []
+
+
+def test_one_that_was_killed_can_be_started_again(two_lives):
+    assert two_lives.second["admin"] == two_lives.first["admin"]
+    assert not set(two_lives.second["pids"].values()) & set(two_lives.first["pids"].values())
+
+
+def test_sigterm_stops_everything_in_time_and_leaves_nothing(two_lives):
+    assert two_lives.exit_code == 0
+    assert two_lives.left == []
+    assert two_lives.left_files == []
+    assert "Traceback" not in two_lives.printed
+
+
+def test_everything_stops_when_asked_and_nothing_has_to_be_killed(two_lives):
+    assert "was killed" not in two_lives.printed
+
+
+def test_a_database_of_a_newer_version_is_left_alone(two_lives):
+    with closing(sqlite3.connect(two_lives.data_dir / "booking.sqlite")) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    with headway("up", two_lives.data_dir) as refused:
+        assert refused.wait() == 2
+        assert "a newer version of Headway has used it" in refused.output
+        assert "Traceback" not in refused.output
+
+
+def test_a_setting_that_is_wrong_is_named(tmp_path):
+    with headway("up", tmp_path / "data", BOOKING_HOLD_SECONDS="never") as refused:
+        assert refused.wait() == 2
+        assert "BOOKING_HOLD_SECONDS" in refused.output
+        assert "Traceback" not in refused.output
 
 
 def test_ctrl_c_at_any_time_of_the_start_stops_what_has_started(tmp_path):
@@ -155,21 +201,6 @@ def test_ctrl_c_at_any_time_of_the_start_stops_what_has_started(tmp_path):
         assert [child for child in children if not gone(child)] == []
         assert not running.ready_file.exists()
         assert "Traceback" not in running.output
-
-
-def test_six_deaths_within_a_minute_end_everything(tmp_path):
-    with headway("up", tmp_path / "data") as running:
-        pid = running.ready()["pids"]["nats"]
-        children = family(running)
-        for _ in range(5):
-            os.kill(pid, signal.SIGKILL)
-            wait_until(lambda pid=pid: running.told()["pids"]["nats"] != pid, 10, "nats did not come back")
-            pid = running.told()["pids"]["nats"]
-        os.kill(pid, signal.SIGKILL)
-        assert running.wait(20) == 1
-        assert "nats has ended 6 times within 60 s" in running.output
-        assert [child for child in children if not gone(child)] == []
-        assert not running.ready_file.exists()
 
 
 @pytest.fixture
@@ -196,21 +227,22 @@ def test_it_runs_on_a_postgresql_and_a_nats_server_that_are_there_already(tmp_pa
         pass
 
 
-def test_a_setting_that_is_wrong_is_named(tmp_path):
-    with headway("up", tmp_path / "data", BOOKING_HOLD_SECONDS="never") as running:
-        assert running.wait() == 2
-        assert "BOOKING_HOLD_SECONDS" in running.output
-        assert "Traceback" not in running.output
+def test_six_deaths_within_a_minute_end_everything(up):
+    """Comes last: it uses up the stack that the tests above share."""
+    children = family(up)
+    while up.process.poll() is None:
+        pid = up.told()["pids"]["nats"]
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda pid=pid: is_replaced(up, pid), 30, "neither came back nor gave up")
+    assert up.process.returncode == 1
+    assert "nats has ended 6 times within 60 s, the last time with SIGKILL" in up.output
+    assert [child for child in children if not gone(child)] == []
+    assert not up.ready_file.exists()
 
 
-def test_a_database_of_a_newer_version_is_left_alone(tmp_path):
-    database = tmp_path / "data" / "booking.sqlite"
-    with headway("up", tmp_path / "data") as running:
-        running.ready()
-        assert running.stop() == 0
-    with closing(sqlite3.connect(database)) as connection, connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    with headway("up", tmp_path / "data") as running:
-        assert running.wait() == 2
-        assert "a newer version of Headway has used it" in running.output
-        assert "Traceback" not in running.output
+def is_replaced(running: Headway, pid: int) -> bool:
+    """Tell whether the broker is another process now, or everything has ended."""
+    try:
+        return running.told()["pids"]["nats"] != pid
+    except FileNotFoundError:
+        return running.process.poll() is not None

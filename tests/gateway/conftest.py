@@ -21,3 +21,11 @@ async def either_gateway(database_url: str, tmp_path: Path, clock: FixedClock) -
     """The same on both kinds of database."""
     async with running(settings_for(database_url, tmp_path), clock) as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+    """A gateway for tests that change nothing; its clock stands still."""
+    folder = tmp_path_factory.mktemp("gateway")
+    async with running(settings_for(f"sqlite:///{folder}/test.db", folder), FixedClock()) as found:
+        yield found

@@ -1,15 +1,16 @@
 """All services of the system as one recording server on a real socket, and the real gateway before it.
 
-    edge.services.answers("GetBooking", booking())     what the next calls of a method get
-    edge.services.fails("GetBooking", NotFound())
-    reply = await edge.client.get("/v1/bookings/bkg_1", headers=edge.signed_in("bookings"))
-    edge.services.last("GetBooking").message           what the gateway asked
+edge.services.answers("GetBooking", booking())     what the next calls of a method get
+edge.services.fails("GetBooking", NotFound())
+reply = await edge.client.get("/v1/bookings/bkg_1", headers=edge.signed_in("bookings"))
+edge.services.last("GetBooking").message           what the gateway asked
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +20,20 @@ from fastapi import FastAPI
 from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 from headway.booking.v1 import booking_service_pb2, timetable_service_pb2
-from headway.pricing.v1 import pricing_service_pb2
+from headway.pricing.v1 import fares_pb2, pricing_service_pb2
 from headway.tracking.v1 import tracking_service_pb2
+from headway.types.v1 import money_pb2, timetable_pb2
 
 from chassis.errors import Failure
 from chassis.rpc_errors import status_of
 from gateway.accounts.tokens import AccessTokens
-from gateway.app import create_app
-from gateway.settings import GatewaySettings
+from tests.gateway.running import running, settings_for
 
-NOBODY = "127.0.0.1:1"
 SUBJECT = "usr_ada"
 METHODS: dict[str, MethodDescriptor] = {
     f"/{service.full_name}/{method.name}": method
@@ -73,10 +74,11 @@ class RecordingServices(grpc.GenericRpcHandler):
         """Refuse, likewise; what follows a refusal may be an answer."""
         self._answers[rpc] = list(answers)
 
-    def hangs(self, rpc: str) -> asyncio.Event:
-        """Never answer; the event tells that the call was cancelled."""
+    def hangs(self, *rpcs: str) -> asyncio.Event:
+        """Never answer; the event tells that a call was cancelled."""
         cancelled = asyncio.Event()
-        self._answers[rpc] = [cancelled]
+        for rpc in rpcs:
+            self._answers[rpc] = [cancelled]
         return cancelled
 
     def last(self, rpc: str) -> Recorded:
@@ -138,6 +140,7 @@ class Server:
     """A recording server that runs, and its health."""
 
     services: RecordingServices
+    server: aio.Server
     health: health_aio.HealthServicer
     address: str
 
@@ -155,7 +158,7 @@ async def recording_server(services: RecordingServices, *, port: int = 0) -> Asy
     await server.start()
     await health.set("", health_pb2.HealthCheckResponse.SERVING)
     try:
-        yield Server(services, health, f"127.0.0.1:{bound}")
+        yield Server(services, server, health, f"127.0.0.1:{bound}")
     finally:
         await server.stop(0)
 
@@ -177,49 +180,119 @@ class Edge:
 
 
 @asynccontextmanager
-async def gateway(
-    folder: Path,
-    services: RecordingServices,
-    *,
-    booking_address: str = NOBODY,
-    tracking_address: str = NOBODY,
-    pricing_address: str = NOBODY,
-) -> AsyncIterator[Edge]:
-    """Run the gateway before services at some addresses."""
-    settings = GatewaySettings(
-        database_url=f"sqlite:///{folder}/gateway.db",
-        keys_dir=folder / "keys",
-        booking_address=booking_address,
-        tracking_address=tracking_address,
-        pricing_address=pricing_address,
-        rate_limits="off",
-        port=0,
-        admin_client_secret="",
-        demo_password="",
-    )
-    app = create_app(settings)
-    async with (
-        app.router.lifespan_context(app),
-        httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://gateway") as client,
-    ):
-        yield Edge(app, client, services)
+async def gateway_before(services: RecordingServices, folder: Path, **addresses: str) -> AsyncIterator[Edge]:
+    """Run the gateway before services at some addresses; nobody is at the others."""
+    settings = settings_for(f"sqlite:///{folder}/gateway.db", folder, admin_client_secret="", **addresses)
+    async with running(settings) as found:
+        yield Edge(found.app, found.client, services)
 
 
 @asynccontextmanager
 async def gateway_and_services(folder: Path) -> AsyncIterator[Edge]:
     """Run the gateway before one server that plays every service."""
     async with recording_server(RecordingServices()) as server:
-        address = server.address
-        async with gateway(
-            folder, server.services, booking_address=address, tracking_address=address, pricing_address=address
-        ) as edge:
+        names = ("booking_address", "tracking_address", "pricing_address")
+        async with gateway_before(server.services, folder, **dict.fromkeys(names, server.address)) as edge:
             yield edge
 
 
-def pointers(reply: httpx2.Response) -> set[str]:
+def pointers(document: dict[str, Any]) -> set[str]:
     """Return where a refusal points."""
-    return {error["pointer"] for error in reply.json()["errors"]}
+    return {error["pointer"] for error in document["errors"]}
 
 
-def codes(replies: Iterable[httpx2.Response]) -> list[tuple[int, str]]:
-    return [(reply.status_code, reply.json()["code"]) for reply in replies]
+def at(*parts: int) -> Timestamp:
+    """Write a time in UTC: at(2030, 6, 1, 8, 30)."""
+    message = Timestamp()
+    message.FromDatetime(datetime(*parts, tzinfo=UTC))
+    return message
+
+
+LEG = timetable_pb2.Leg(
+    departure_id="dep_1",
+    route=timetable_pb2.Route(
+        id="rte_1", short_name="X7", long_name="Harbour - Airport", mode=timetable_pb2.MODE_FERRY
+    ),
+    headsign="Airport",
+    service_date="2030-06-01",
+    state=timetable_pb2.DEPARTURE_STATE_SCHEDULED,
+    origin=timetable_pb2.LegEnd(
+        stop_id="stp_1", stop_name="Harbour", timezone="Europe/Berlin", scheduled_at=at(2030, 6, 1, 8)
+    ),
+    destination=timetable_pb2.LegEnd(
+        stop_id="stp_2", stop_name="Airport", timezone="Europe/Berlin", scheduled_at=at(2030, 6, 1, 8, 30), sequence=3
+    ),
+    operator_id="op",
+)
+LEG_IN_JSON = {
+    "departure_id": "dep_1",
+    "route": {
+        "id": "rte_1",
+        "feed_route_id": None,
+        "short_name": "X7",
+        "long_name": "Harbour - Airport",
+        "mode": "ferry",
+    },
+    "headsign": "Airport",
+    "service_date": "2030-06-01",
+    "state": "scheduled",
+    "delay_seconds": None,
+    "origin": {
+        "stop_id": "stp_1",
+        "stop_name": "Harbour",
+        "timezone": "Europe/Berlin",
+        "scheduled_at": "2030-06-01T08:00:00Z",
+        "expected_at": None,
+    },
+    "destination": {
+        "stop_id": "stp_2",
+        "stop_name": "Airport",
+        "timezone": "Europe/Berlin",
+        "scheduled_at": "2030-06-01T08:30:00Z",
+        "expected_at": None,
+    },
+}
+QUOTE = fares_pb2.Quote(
+    id="quo_1",
+    token="signed",
+    expires_at=at(2030, 5, 1, 12),
+    legs=[LEG],
+    total=money_pb2.Money(amount_minor=1250, currency="EUR"),
+    lines=[
+        fares_pb2.FareLine(
+            rule_id="distance",
+            description="Ride of 9.2 km",
+            passenger_index=0,
+            leg_index=0,
+            price=money_pb2.Money(amount_minor=1300, currency="EUR"),
+        ),
+        fares_pb2.FareLine(
+            rule_id="rounding", description="Rounding", price=money_pb2.Money(amount_minor=-50, currency="EUR")
+        ),
+    ],
+    policy_version=4,
+)
+QUOTE_IN_JSON = {
+    "id": "quo_1",
+    "token": "signed",
+    "expires_at": "2030-05-01T12:00:00Z",
+    "legs": [LEG_IN_JSON],
+    "total": {"amount_minor": 1250, "currency": "EUR"},
+    "lines": [
+        {
+            "rule_id": "distance",
+            "description": "Ride of 9.2 km",
+            "passenger_index": 0,
+            "leg_index": 0,
+            "price": {"amount_minor": 1300, "currency": "EUR"},
+        },
+        {
+            "rule_id": "rounding",
+            "description": "Rounding",
+            "passenger_index": None,
+            "leg_index": None,
+            "price": {"amount_minor": -50, "currency": "EUR"},
+        },
+    ],
+    "policy_version": 4,
+}

@@ -72,8 +72,6 @@ async def running(settings: GatewaySettings, clock: Clock | None = None) -> Asyn
         yield Running(app, client)
 
 
-
-
 def problem(reply: httpx2.Response, status: int, code: str) -> dict[str, Any]:
     """Return the problem document that was expected."""
     assert reply.headers["content-type"] == "application/problem+json", reply.text

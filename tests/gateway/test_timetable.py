@@ -1,16 +1,15 @@
 """The timetable's routes: what is asked of the booking service, and what becomes of its answers."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 
 import pytest
 from google.protobuf import text_format
-from google.protobuf.timestamp_pb2 import Timestamp
 from headway.booking.v1 import booking_service_pb2, timetable_service_pb2, vehicles_pb2
 from headway.types.v1 import timetable_pb2
 
 from chassis.errors import FieldError, InvalidInput, LostRace, NotAllowedNow, NotFound
-from tests.gateway.recording_services import Edge, gateway_and_services, pointers
+from tests.gateway.recording_services import Edge, at, gateway_and_services, pointers
+from tests.gateway.running import problem
 
 STAFF = "timetable:write"
 
@@ -25,12 +24,6 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edg
 def edge(running: Edge) -> Edge:
     running.services.forget()
     return running
-
-
-def at(*parts: int) -> Timestamp:
-    message = Timestamp()
-    message.FromDatetime(datetime(*parts, tzinfo=UTC))
-    return message
 
 
 def departure(departure_id: str = "dep_1", **fields: object) -> timetable_pb2.Departure:
@@ -182,7 +175,7 @@ async def test_publish_departure_twice_with_one_key_says_that_the_answer_is_a_re
 
 async def test_publish_departure_without_a_key_is_refused_at_the_edge(edge: Edge):
     reply = await edge.client.post("/v1/departures", json=TO_PUBLISH, headers=edge.signed_in(STAFF))
-    assert (reply.status_code, reply.json()["code"]) == (400, "missing_idempotency_key")
+    problem(reply, 400, "missing_idempotency_key")
     assert edge.services.calls == []
 
 
@@ -202,18 +195,15 @@ async def test_publish_departure_without_a_key_is_refused_at_the_edge(edge: Edge
     ],
 )
 async def test_publish_departure_points_at_what_is_wrong_and_asks_nobody(edge: Edge, change: dict, pointer: str):
-    reply = await edge.client.post(
-        "/v1/departures", json=TO_PUBLISH | change, headers=edge.signed_in(STAFF, key="k1")
-    )
-    assert (reply.status_code, reply.json()["code"], pointers(reply)) == (422, "invalid_value", {pointer})
+    reply = await edge.client.post("/v1/departures", json=TO_PUBLISH | change, headers=edge.signed_in(STAFF, key="k1"))
+    assert pointers(problem(reply, 422, "invalid_value")) == {pointer}
     assert edge.services.calls == []
 
 
 async def test_publish_departure_passes_on_where_the_service_points(edge: Edge):
     edge.services.fails("PublishDeparture", InvalidInput(errors=[FieldError("/calls/1", "Times run backwards.")]))
     reply = await edge.client.post("/v1/departures", json=TO_PUBLISH, headers=edge.signed_in(STAFF, key="k1"))
-    assert (reply.status_code, reply.json()["code"]) == (422, "invalid_value")
-    assert reply.json()["errors"] == [{"pointer": "/calls/1", "detail": "Times run backwards."}]
+    assert problem(reply, 422, "invalid_value")["errors"] == [{"pointer": "/calls/1", "detail": "Times run backwards."}]
 
 
 async def test_list_departures_filters_and_ends(edge: Edge):
@@ -243,7 +233,7 @@ async def test_list_departures_goes_on_behind_the_last_one_shown(edge: Edge):
 @pytest.mark.parametrize("query", [{"limit": "0"}, {"limit": "201"}, {"date": "tomorrow"}, {"date": "9999-12-31"}])
 async def test_list_departures_has_bounds(edge: Edge, query: dict):
     reply = await edge.client.get("/v1/departures", params=query)
-    assert (reply.status_code, reply.json()["code"]) == (422, "invalid_value")
+    problem(reply, 422, "invalid_value")
     assert edge.services.calls == []
 
 
@@ -273,8 +263,7 @@ async def test_get_departure_answers_304_while_it_is_what_the_caller_has(edge: E
 async def test_get_departure_that_is_not_there_is_a_404(edge: Edge):
     edge.services.fails("GetDeparture", NotFound())
     reply = await edge.client.get("/v1/departures/dep_9")
-    assert (reply.status_code, reply.json()["code"]) == (404, "not_found")
-    assert reply.headers["content-type"] == "application/problem+json"
+    problem(reply, 404, "not_found")
 
 
 async def test_cancel_departures_tells_what_it_hits(edge: Edge):
@@ -323,7 +312,7 @@ async def test_assign_vehicle_needs_to_know_which_version_was_read(edge: Edge):
     reply = await edge.client.put(
         "/v1/departures/dep_1/vehicle", json={"vehicle_id": "veh_1"}, headers=edge.signed_in(STAFF)
     )
-    assert (reply.status_code, reply.json()["code"]) == (428, "missing_precondition")
+    problem(reply, 428, "missing_precondition")
     assert edge.services.calls == []
 
 
@@ -331,7 +320,7 @@ async def test_assign_vehicle_to_a_departure_that_has_changed_is_a_412(edge: Edg
     edge.services.fails("AssignVehicle", LostRace(version=9))
     headers = edge.signed_in(STAFF, if_match='"7"')
     reply = await edge.client.put("/v1/departures/dep_1/vehicle", json={"vehicle_id": "veh_1"}, headers=headers)
-    assert (reply.status_code, reply.json()["code"], reply.json()["facts"]) == (412, "stale_version", {"version": 9})
+    assert problem(reply, 412, "stale_version")["facts"] == {"version": 9}
 
 
 LAYOUT = vehicles_pb2.Layout(
@@ -348,25 +337,32 @@ LAYOUT_IN_JSON = {
     "seats": [{"id": "1A", "row": 1, "column": 1, "features": ["wheelchair"]}],
     "version": 1,
 }
+TO_CREATE = {name: LAYOUT_IN_JSON[name] for name in ("operator_id", "name", "seats")}
 
 
-@pytest.mark.parametrize("key", ["", "k1"])
-async def test_create_layout_takes_a_key_or_none(edge: Edge, key: str):
+async def test_create_layout_hands_on_the_key_that_was_sent(edge: Edge):
     edge.services.answers("CreateLayout", LAYOUT)
-    body = {name: LAYOUT_IN_JSON[name] for name in ("operator_id", "name", "seats")}
-    reply = await edge.client.post("/v1/layouts", json=body, headers=edge.signed_in(STAFF, key=key))
+    reply = await edge.client.post("/v1/layouts", json=TO_CREATE, headers=edge.signed_in(STAFF, key="k1"))
     assert (reply.status_code, reply.json()) == (201, LAYOUT_IN_JSON)
     asked = edge.services.last("CreateLayout")
     assert asked.message == timetable_service_pb2.CreateLayoutRequest(
         operator_id="op", name="Minibus", seats=LAYOUT.seats
     )
-    assert asked.metadata.get("idempotency-key", "") == key
+    assert asked.metadata["idempotency-key"] == "k1"
+
+
+async def test_create_layout_makes_a_key_of_its_own_for_each_request_without_one(edge: Edge):
+    edge.services.answers("CreateLayout", LAYOUT)
+    for _ in range(2):
+        reply = await edge.client.post("/v1/layouts", json=TO_CREATE, headers=edge.signed_in(STAFF))
+        assert reply.status_code == 201
+    first, second = [call.metadata["idempotency-key"] for call in edge.services.calls]
+    assert first != second
 
 
 async def test_create_layout_refuses_a_key_that_is_none(edge: Edge):
-    body = {name: LAYOUT_IN_JSON[name] for name in ("operator_id", "name", "seats")}
-    reply = await edge.client.post("/v1/layouts", json=body, headers=edge.signed_in(STAFF, key="a key"))
-    assert (reply.status_code, reply.json()["code"]) == (400, "missing_idempotency_key")
+    reply = await edge.client.post("/v1/layouts", json=TO_CREATE, headers=edge.signed_in(STAFF, key="a key"))
+    problem(reply, 400, "missing_idempotency_key")
 
 
 async def test_list_layouts_pages(edge: Edge):
@@ -393,9 +389,7 @@ async def test_get_availability_is_never_cached(edge: Edge):
         seats_available=12, capacity=50, observed_at=at(2030, 6, 1, 7, 0, 0, 250_000), version=31
     )
     edge.services.answers("GetAvailability", found)
-    reply = await edge.client.get(
-        "/v1/departures/dep_1/availability?origin_stop_id=stp_1&destination_stop_id=stp_2"
-    )
+    reply = await edge.client.get("/v1/departures/dep_1/availability?origin_stop_id=stp_1&destination_stop_id=stp_2")
     assert (reply.status_code, reply.headers["cache-control"]) == (200, "no-store")
     assert reply.json() == {
         "seats_available": 12,
@@ -414,8 +408,7 @@ async def test_get_availability_of_a_part_that_is_not_served_is_a_409(edge: Edge
 
     edge.services.fails("GetAvailability", NotServed(departure_id="dep_1"))
     reply = await edge.client.get("/v1/departures/dep_1/availability")
-    assert (reply.status_code, reply.json()["code"]) == (409, "not_served")
-    assert reply.json()["facts"] == {"departure_id": "dep_1"}
+    assert problem(reply, 409, "not_served")["facts"] == {"departure_id": "dep_1"}
 
 
 async def test_get_seat_map_shows_every_seat(edge: Edge):

@@ -54,9 +54,7 @@ def message(
         headsign="Stop D",
         service_date=start.date().isoformat(),
         state=timetable_pb2.DepartureState.Value(f"DEPARTURE_STATE_{state}"),
-        calls=[
-            call(place, *stop, at=start + timedelta(minutes=30 * place - 1)) for place, stop in enumerate(line)
-        ],
+        calls=[call(place, *stop, at=start + timedelta(minutes=30 * place - 1)) for place, stop in enumerate(line)],
         capacity=50,
         version=version,
     )

@@ -12,6 +12,7 @@ import grpc
 import pytest
 from grpc import aio
 from headway.pricing.v1 import pricing_service_pb2, pricing_service_pb2_grpc
+from headway.types.v1 import timetable_pb2
 from prometheus_client import CollectorRegistry
 
 from chassis.access import Caller
@@ -21,7 +22,6 @@ from chassis.keys import Signer
 from chassis.lifecycle import Service
 from chassis.rpc_errors import failure_of
 from chassis.store import Store
-from headway.types.v1 import timetable_pb2
 from pricing_svc import translate
 from pricing_svc.bootstrap import build
 from pricing_svc.domain.departure import Departure
@@ -115,6 +115,11 @@ class Pricing:
     async def keep(self, *departures: Departure) -> None:
         await self.store.write(keep_departures, departures=departures)
 
+    async def put_in_force(self, policy: FarePolicy, *, seen_version: int = 0) -> None:
+        data = {"caller": network.ADMIN, "policy": policy, "seen_version": seen_version}
+        put = await self.store.write(put_fare_policy, **data)
+        await self.store.write(publish_fare_policy, caller=network.ADMIN, policy_id=policy.id, seen_version=put.version)
+
     async def knows(self, departure_id: str) -> bool:
         return bool(await self.store.read(lambda work: work.departures.find([departure_id])))
 
@@ -122,9 +127,7 @@ class Pricing:
         return self.stub.QuoteFare(wire(request), timeout=10)
 
     def quotes(self, requests: Sequence[QuoteRequest], *, is_without_tokens: bool = False) -> Any:
-        message = pricing_service_pb2.QuoteFaresRequest(
-            quotes=map(wire, requests), is_without_tokens=is_without_tokens
-        )
+        message = pricing_service_pb2.QuoteFaresRequest(quotes=map(wire, requests), is_without_tokens=is_without_tokens)
         return self.stub.QuoteFares(message, timeout=10)
 
     def bearer(self, caller: Caller) -> tuple[tuple[str, str], ...]:

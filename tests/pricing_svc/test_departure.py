@@ -34,7 +34,14 @@ def test_a_leg_runs_from_its_origin_to_its_destination():
 
 @pytest.mark.parametrize(
     ("origin", "destination", "expected"),
-    [("a", "c", (0, 2)), ("b", "a", (1, 3)), ("c", "b", (2, 4)), ("a", "a", (0, 3)), ("a", "b", (0, 1)), ("b", "d", (1, 5))],
+    [
+        ("a", "c", (0, 2)),
+        ("b", "a", (1, 3)),
+        ("c", "b", (2, 4)),
+        ("a", "a", (0, 3)),
+        ("a", "b", (0, 1)),
+        ("b", "d", (1, 5)),
+    ],
 )
 def test_of_calls_at_the_same_stop_the_first_origin_and_the_next_destination_are_taken(
     origin: str, destination: str, expected: tuple[int, int]

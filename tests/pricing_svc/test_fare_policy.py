@@ -8,10 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.errors import Forbidden, InvalidInput, LostRace, NotFound
+from pricing_svc import translate
 from pricing_svc.domain.departure import Leg
 from pricing_svc.domain.errors import NoDraft
+from pricing_svc.domain.events import FarePolicyPublished
 from pricing_svc.domain.fare import Fare
-from pricing_svc.domain.fare_policy import CategoryFare, FarePolicy, default_policy, must_handle, must_read
+from pricing_svc.domain.fare_policy import (
+    ZONE_FARES_MAX,
+    CategoryFare,
+    FarePolicy,
+    default_policy,
+    must_handle,
+    must_read,
+)
 from tests.pricing_svc import network
 from tests.pricing_svc.network import zone_fare
 
@@ -213,7 +222,11 @@ WRONG = {
     "a negative zone fare": ({"zone_fares": (zone_fare("Y", "Z", -1),)}, ["/zone_fares/0/amount_minor"]),
     "a pair of zones twice": ({"zone_fares": (zone_fare("Y", "Z", 1), zone_fare("Y", "Z", 2))}, ["/zone_fares"]),
     "too many zones": (
-        {"zone_fares": tuple(zone_fare("Y", f"Z{number}", 1) for number in range(1001))},
+        {"zone_fares": tuple(zone_fare("Y", f"Z{number}", 1) for number in range(ZONE_FARES_MAX + 1))},
+        ["/zone_fares"],
+    ),
+    "zones of names too long to tell": (
+        {"zone_fares": tuple(zone_fare("Y" * 60, f"{'Ä' * 30}{number}", 1) for number in range(7_000))},
         ["/zone_fares"],
     ),
     "two things": ({"currency": "", "base_minor": -5}, ["/currency", "/base_minor"]),
@@ -225,6 +238,13 @@ def test_a_policy_is_refused_with(change: dict[str, object], pointers: list[str]
     with pytest.raises(InvalidInput) as caught:
         network.policy(**change).must_be_valid()
     assert [error.pointer for error in caught.value.errors] == pointers
+
+
+def test_the_largest_policy_fits_into_one_message_of_the_broker():
+    zones = tuple(zone_fare(f"{'Y' * 29}{number:05}", "Z" * 34, 10**9) for number in range(ZONE_FARES_MAX))
+    largest = network.policy("o" * 64, zone_fares=zones)
+    largest.must_be_valid()
+    assert len(translate.event_out(FarePolicyPublished(largest)).payload) < 2**20 - 4096
 
 
 def test_both_directions_between_two_zones_are_two_pairs():

@@ -28,6 +28,8 @@ class BookingsTimetable(timetable_service_pb2_grpc.TimetableServiceServicer):
         self.pages: list[timetable_service_pb2.ListDeparturesRequest] = []
         self.callers: set[str] = set()
         self.silent: set[str] = set()
+        self.answering = asyncio.Event()
+        self.answering.set()
         self.breaks_after_pages = -1
         self.address = ""
 
@@ -40,7 +42,9 @@ class BookingsTimetable(timetable_service_pb2_grpc.TimetableServiceServicer):
             await asyncio.sleep(60)
         if request.departure_id not in self.departures:
             raise NotFound
-        return self.departures[request.departure_id]
+        found = self.departures[request.departure_id]
+        await self.answering.wait()
+        return found
 
     async def ListDepartures(
         self, request: Any, context: Any

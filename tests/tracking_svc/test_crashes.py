@@ -24,7 +24,7 @@ from tests.tracking_svc.wires import Driver, Metadata, exchange, stub_at
 ROOT = Path(__file__).parents[2]
 POINTS = ("tracking.frame_committed", "writer.before_commit", "writer.after_commit", "tracking.frame_committed")
 START_SECONDS = 30
-STOP_SECONDS = 15
+STOP_SECONDS = 30
 
 
 @dataclass

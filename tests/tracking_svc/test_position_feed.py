@@ -82,7 +82,7 @@ async def test_where_a_vehicle_moves_to_is_published_for_everybody(
 
 
 async def test_nothing_is_published_when_the_vehicle_did_not_move(
-    tracking: Tracking, watcher: nats_client.NATS, clock: FixedClock
+    tracking: Tracking, watcher: nats_client.NATS, clock: FixedClock, caplog: pytest.LogCaptureFixture
 ):
     await until(lambda: tracking.service.bus.is_connected)
     heard = await listening(watcher)
@@ -91,6 +91,7 @@ async def test_nothing_is_published_when_the_vehicle_did_not_move(
         await send(tracking, *batch)
         await asyncio.sleep(0)
     assert [(await next_of(heard))[1].position.sequence for _ in range(2)] == [2, 3]
+    assert "loop_failed" not in [record.getMessage() for record in caplog.records]
 
 
 async def test_the_stream_is_in_memory_and_keeps_ten_positions_of_each_vehicle(

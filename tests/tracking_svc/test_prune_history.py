@@ -46,6 +46,14 @@ def test_frames_of_more_than_seven_days_go_and_younger_ones_and_the_newest_posit
     assert newest(store) == young
 
 
+def test_a_frame_stays_until_its_last_point_is_too_old(store: Store[Work], clock: FixedClock):
+    sent = way(clock.now() - timedelta(seconds=300), [1, 2], seconds=300)
+    report(store, batch(sent))
+    clock.advance(7 * DAY)
+    assert prune_all(store) == []
+    assert history(store) == sent
+
+
 def test_many_frames_go_in_small_steps(store: Store[Work], clock: FixedClock):
     for point in way(clock.now(), range(1, 2 * STEP_ROWS + 51), seconds=0.01):
         report(store, batch([point], session=""))

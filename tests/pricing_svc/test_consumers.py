@@ -1,0 +1,188 @@
+"""What booking tells by events is kept, whatever order and however often it comes."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from headway.booking.v1 import availability_events_pb2, departure_events_pb2
+from headway.pricing.v1 import fare_events_pb2
+from headway.types.v1 import timetable_pb2
+
+from chassis.bus import ROOT, Bus, Message, Stream
+from chassis.inbox import Inbox
+from chassis.keys import Signer
+from pricing_svc import translate
+from pricing_svc.settings import PricingSettings
+from tests.clocks import FixedClock
+from tests.pricing_svc import network, service
+from tests.pricing_svc.network import START, asked
+from tests.pricing_svc.service import Pricing, refusal, until
+from tests.servers import NatsServer
+
+BOOKINGS_STREAMS = tuple(Stream(name, (f"{ROOT}.{name.lower()}.>",)) for name in ("DEPARTURE", "AVAILABILITY"))
+
+
+@pytest.fixture
+async def bus(nats: NatsServer) -> AsyncIterator[Bus]:
+    """A connection as booking has one, with its streams."""
+    found = Bus(nats.url, name="booking", streams=BOOKINGS_STREAMS)
+    await found.connect()
+    for stream in BOOKINGS_STREAMS:
+        await found.ensure(stream)
+    yield found
+    await found.close()
+
+
+@pytest.fixture
+async def following(
+    settings: PricingSettings, gateway: Signer, clock: FixedClock, nats: NatsServer, bus: Bus
+) -> AsyncIterator[Pricing]:
+    """The service with a broker."""
+    connected = settings.model_copy(update={"nats_url": nats.url})
+    async with service.serving(connected, gateway, clock) as running:
+        yield running
+
+
+async def tell(bus: Bus, fact: str, event: Any, *, id_: str, type_: str = "") -> int:
+    headers = {"ce-id": id_, "ce-type": type_ or event.DESCRIPTOR.full_name}
+    return await bus.publish_one(Message(id_, f"{ROOT}.{fact}.opr_sea.dep_1", event.SerializeToString(), headers))
+
+
+async def tell_departure(bus: Bus, departure: timetable_pb2.Departure, *, id_: str = "", fact: str = "changed") -> None:
+    kind = {
+        "published": departure_events_pb2.DeparturePublished,
+        "changed": departure_events_pb2.DepartureChanged,
+        "cancelled": departure_events_pb2.DepartureCancelled,
+        "vehicle_assigned": departure_events_pb2.VehicleAssigned,
+    }[fact]
+    event = kind(departure=departure)
+    await tell(bus, f"departure.{fact}", event, id_=id_ or f"evt_{departure.id}_{departure.version}")
+
+
+def availability(version: int, *seats_free: int) -> availability_events_pb2.AvailabilityChanged:
+    event = availability_events_pb2.AvailabilityChanged(
+        departure_id="dep_1", operator_id="opr_sea", capacity=50, seats_free=seats_free, version=version
+    )
+    event.observed_at.FromDatetime(START)
+    return event
+
+
+async def version_of(pricing: Pricing, id_: str = "dep_1") -> int:
+    found = await pricing.store.read(lambda work: work.departures.find([id_]))
+    return found[id_].version if found else 0
+
+
+async def received(pricing: Pricing) -> int:
+    count = sa.select(sa.func.count()).select_from(Inbox.table)
+    found: int = await pricing.store.read(lambda work: work.connection.execute(count).scalar_one())
+    return found
+
+
+@pytest.mark.parametrize("fact", ["published", "changed", "cancelled", "vehicle_assigned"])
+async def test_every_fact_that_carries_a_departure_is_taken_in(following: Pricing, bus: Bus, fact: str):
+    await tell_departure(bus, network.message(), fact=fact)
+    await until(lambda: following.knows("dep_1"))
+    assert (await following.store.read(lambda work: work.departures.find(["dep_1"])))["dep_1"] == network.departure()
+
+
+async def test_an_event_changes_the_next_quote(following: Pricing, bus: Bus):
+    await tell_departure(bus, network.message(version=1), fact="published")
+    await until(lambda: following.knows("dep_1"))
+    assert (await following.quote(asked())).total.amount_minor == 505
+    longer = [(stop, zone, meters * 10) for stop, zone, meters in network.LINE]
+    await tell_departure(bus, network.message(version=2, line=longer))
+    await until(lambda: is_version(following, 2))
+    assert (await following.quote(asked())).total.amount_minor == 3260
+    await tell_departure(bus, network.message(version=3, state="CANCELLED"), fact="cancelled")
+    await until(lambda: is_version(following, 3))
+    assert (await refusal(following.quote(asked()))).reason == "DEPARTURE_CANCELLED"
+
+
+async def is_version(pricing: Pricing, version: int) -> bool:
+    return await version_of(pricing) == version
+
+
+async def test_an_older_version_that_comes_late_changes_nothing(following: Pricing, bus: Bus):
+    await tell_departure(bus, network.message(version=3, state="CANCELLED"), fact="cancelled")
+    await tell_departure(bus, network.message(version=2))
+    await tell_departure(bus, network.message(version=1), fact="published")
+    await until(lambda: is_received(following, 3))
+    assert await version_of(following) == 3
+
+
+async def is_received(pricing: Pricing, count: int) -> bool:
+    return await received(pricing) == count
+
+
+async def test_an_event_that_comes_twice_has_its_effect_once(following: Pricing, bus: Bus, nats: NatsServer):
+    await tell_departure(bus, network.message(version=1), id_="evt_1")
+    await until(lambda: is_received(following, 1))
+    # The broker knows the id and drops it; a stream that was lost and replayed does not.
+    await bus.jetstream.delete_stream("DEPARTURE")
+    await bus.ensure(BOOKINGS_STREAMS[0])
+    await tell_departure(bus, network.message(version=2), id_="evt_1")
+    await tell_departure(bus, network.message("dep_2"), id_="evt_2")
+    await until(lambda: following.knows("dep_2"))
+    assert (await version_of(following), await received(following)) == (1, 2)
+
+
+async def test_events_from_before_the_service_started_are_taken_in(
+    settings: PricingSettings, gateway: Signer, clock: FixedClock, nats: NatsServer, bus: Bus
+):
+    connected = settings.model_copy(update={"nats_url": nats.url})
+    await tell_departure(bus, network.message(version=4))
+    async with service.serving(connected, gateway, clock) as pricing:
+        await until(lambda: is_version(pricing, 4))
+    await tell_departure(bus, network.message(version=5))
+    async with service.serving(connected, gateway, clock) as pricing:
+        await until(lambda: is_version(pricing, 5))
+        assert await received(pricing) == 2
+
+
+async def test_a_fact_that_carries_no_departure_is_passed_over(following: Pricing, bus: Bus):
+    empty = departure_events_pb2.DepartureChanged()
+    await tell(bus, "departure.not_coming", empty, id_="evt_1", type_="headway.booking.v1.DepartureNotComing")
+    await tell_departure(bus, network.message())
+    await until(lambda: following.knows("dep_1"))
+    await until(lambda: is_all_acknowledged(bus, "pricing_departures"))
+
+
+async def is_all_acknowledged(bus: Bus, durable: str) -> bool:
+    info = await bus.jetstream.consumer_info("DEPARTURE", durable)
+    return info.num_ack_pending == 0 and info.num_pending == 0
+
+
+async def test_an_event_that_cannot_be_read_holds_up_no_other(following: Pricing, bus: Bus):
+    broken = network.message("dep_0")
+    broken.calls[1].distance_meters = -5
+    await tell_departure(bus, broken)
+    await tell_departure(bus, network.message())
+    await until(lambda: following.knows("dep_1"))
+    assert not await following.knows("dep_0")
+
+
+async def test_how_full_a_departure_is_follows_the_newest_event(following: Pricing, bus: Bus):
+    for version, seats in ((1, (50, 50, 50)), (3, (48, 47, 50)), (2, (49, 49, 50))):
+        await tell(bus, "availability.changed", availability(version, *seats), id_=f"evt_{version}")
+    await until(lambda: is_received(following, 3))
+    found = await following.store.read(lambda work: work.availabilities.find("dep_1"))
+    assert (found.version, found.capacity, found.seats_free) == (3, 50, (48, 47, 50))
+    assert found.observed_at == START.astimezone(UTC)
+
+
+async def test_a_policy_that_comes_into_force_is_told_to_everybody(following: Pricing, bus: Bus):
+    await following.put_in_force(network.policy())
+    await until(lambda: is_published(bus))
+    told = await bus.jetstream.get_last_msg("FARE", f"{ROOT}.fare.policy_published.opr_sea.opr_sea")
+    assert told.headers["ce-type"] == "headway.pricing.v1.FarePolicyPublished"
+    assert told.headers["ce-source"] == "headway/pricing"
+    event = fare_events_pb2.FarePolicyPublished.FromString(told.data)
+    assert translate.fare_policy_in(event.policy) == network.policy()
+    assert (event.policy.version, event.policy.is_published) == (1, True)
+
+
+async def is_published(bus: Bus) -> bool:
+    info = await bus.jetstream.streams_info()
+    return any(stream.config.name == "FARE" and stream.state.messages for stream in info)
