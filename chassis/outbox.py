@@ -65,6 +65,7 @@ class Outbox:
 
     table = table_of(OutboxRow)
     streams = table_of(StreamRow)
+    adding = sa.insert(table)
 
     def __init__(self, connection: Connection, *, now: datetime, encode: Encode) -> None:
         self._connection = connection
@@ -75,7 +76,7 @@ class Outbox:
         """Write events, in order, to be published after the commit."""
         if not events or is_guard_off("outbox"):
             return
-        self._connection.execute(sa.insert(self.table), [self._row(event) for event in events])
+        self._connection.execute(self.adding, [self._row(event) for event in events])
 
     def _row(self, event: object) -> dict[str, object]:
         envelope = self._encode(event)

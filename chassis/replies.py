@@ -87,6 +87,9 @@ class Replies:
     """The replies of one open transaction."""
 
     table = table_of(ReplyRow)
+    # Built once: these two run for every call with a key.
+    finding = sa.select(table.c.fingerprint, table.c.reply).where(table.c.digest == sa.bindparam("digest"))
+    adding = sa.insert(table)
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -95,9 +98,7 @@ class Replies:
         """Return the stored reply; raise KeyReused for another body and RequestInFlight while there is none yet."""
         if once.phase in (Phase.CLOSE, Phase.DROP, Phase.WAIT) or is_guard_off("once"):
             return None
-        columns = self.table.c
-        query = sa.select(columns.fingerprint, columns.reply).where(columns.digest == once.digest)
-        row = self._connection.execute(query).first()
+        row = self._connection.execute(self.finding, {"digest": once.digest}).first()
         if row is None:
             return None
         if row.fingerprint != once.fingerprint:
@@ -120,7 +121,7 @@ class Replies:
         elif not is_guard_off("once"):
             reply = None if once.phase is Phase.OPEN else packed(answer)
             row = {"digest": once.digest, "fingerprint": once.fingerprint, "reply": reply, "created_at": now}
-            self._connection.execute(sa.insert(self.table), row)
+            self._connection.execute(self.adding, row)
 
     def prune(self, *, before: datetime, limit: int) -> int:
         """Forget some replies from before a time; return how many."""

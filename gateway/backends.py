@@ -6,7 +6,7 @@ booking = await services.ask(services.bookings.GetBooking, GetBookingRequest(...
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Self, TypeVar
 
 from fastapi import Depends
@@ -16,6 +16,7 @@ from headway.booking.v1.booking_service_pb2_grpc import BookingServiceStub
 from headway.booking.v1.timetable_service_pb2_grpc import TimetableServiceStub
 from headway.pricing.v1.pricing_service_pb2_grpc import PricingServiceStub
 from headway.tracking.v1.tracking_service_pb2_grpc import TrackingServiceStub
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -107,7 +108,7 @@ class Exchange:
 
     @asynccontextmanager
     async def _waited_for(self, answering: aio.Call) -> AsyncIterator[None]:
-        """Cancel a call as soon as the client has gone, and whenever its answer is not read to the end."""
+        """Cancel a call as soon as the client has gone."""
         watching = asyncio.create_task(cancel_without_client(self._request, answering))
         try:
             yield
@@ -117,14 +118,14 @@ class Exchange:
             raise
         finally:
             watching.cancel()
-            answering.cancel()
 
 
 async def cancel_without_client(request: Request, answering: aio.Call) -> None:
     """Wait until the client has gone, then cancel what was asked for it."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-    answering.cancel()
+    with suppress(HTTPException):  # a body that nobody asked for and that is too long: watch no further
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        answering.cancel()
 
 
 async def exchange(request: Request, response: Response) -> Exchange:

@@ -85,7 +85,7 @@ class Wish:
 
 def choose_named(layout: Layout, wishes: Sequence[Wish], masks: Masks, ride: int) -> dict[int, int]:
     """Give the seats asked for by name: wish index -> seat index; SeatTaken tells all that are not free."""
-    index = layout.index()
+    index = layout.index() if any(wish.seat_id for wish in wishes) else {}
     chosen: dict[int, int] = {}
     conflicts = []
     for place, wish in enumerate(wishes):

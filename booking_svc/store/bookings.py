@@ -33,6 +33,9 @@ SAVE_ITEM = (
 )
 
 
+ADD_BOOKING, ADD_ITEMS = sa.insert(BOOKINGS), sa.insert(ITEMS)
+
+
 class Bookings:
     """The bookings of one open transaction; callers see them as they are now, the system as they are stored."""
 
@@ -41,9 +44,9 @@ class Bookings:
         self._now = now
 
     def add(self, booking: Booking) -> None:
-        self._connection.execute(sa.insert(BOOKINGS), write_booking(booking))
+        self._connection.execute(ADD_BOOKING, write_booking(booking))
         rows = [write_item(booking, place, item) for place, item in enumerate(booking.items)]
-        self._connection.execute(sa.insert(ITEMS), rows)
+        self._connection.execute(ADD_ITEMS, rows)
 
     def save(self, booking: Booking) -> None:
         """Replace the version before this one."""
@@ -98,10 +101,6 @@ class Bookings:
         live = sa.and_(columns.rider_id == rider_id, columns.state == BookingState.HELD)
         unexpired = sa.or_(columns.expires_at > self._now, columns.expires_at.is_(None))
         return [row[0] for row in self._connection.execute(sa.select(columns.expires_at).where(live, unexpired))]
-
-    def is_reference_free(self, reference: str) -> bool:
-        known = sa.select(BOOKINGS.c.id).where(BOOKINGS.c.reference == reference)
-        return self._connection.execute(known).first() is None
 
     def _one(self, condition: sa.ColumnElement[bool]) -> Booking:
         found = self._read(sa.select(BOOKINGS).where(condition))

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -111,10 +111,8 @@ class Departures:
         return self._read_all(departure_ids, is_locked=False)
 
     def _read_all(self, departure_ids: Sequence[str], *, is_locked: bool) -> dict[str, Departure]:
-        query = select_departures().where(DEPARTURES.c.id.in_(departure_ids))
-        if is_locked:
-            query = query.order_by(DEPARTURES.c.id).with_for_update(of=DEPARTURES, key_share=True)
-        rows = self._connection.execute(query)
+        query = reading_statement(is_locked=is_locked)
+        rows = self._connection.execute(query, {"ids": list(departure_ids)})
         found = {departure.id: departure for departure in map(read_departure, rows)}
         if missing := [departure_id for departure_id in departure_ids if departure_id not in found]:
             raise NotFound(departure_id=missing[0])
@@ -169,6 +167,15 @@ def select_departures() -> sa.Select[Any]:
         PATTERNS, PATTERNS.c.id == DEPARTURES.c.pattern_id
     )
     return sa.select(DEPARTURES, *route, PATTERNS.c.calls).select_from(joined)
+
+
+@cache
+def reading_statement(*, is_locked: bool) -> sa.Select[Any]:
+    """Read departures by id, locked in the order of their ids or as they are."""
+    query = select_departures().where(DEPARTURES.c.id.in_(sa.bindparam("ids", expanding=True)))
+    if is_locked:
+        query = query.order_by(DEPARTURES.c.id).with_for_update(of=DEPARTURES, key_share=True)
+    return query
 
 
 def read_departure(row: Any) -> Departure:

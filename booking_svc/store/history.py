@@ -15,6 +15,7 @@ from chassis.database import table_of
 
 HISTORY = table_of(HistoryRow)
 SYSTEM = "system"
+ADD_ENTRY = sa.insert(HISTORY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class History:
             "actor": actor,
             "occurred_at": now,
         }
-        self._connection.execute(sa.insert(HISTORY), values)
+        self._connection.execute(ADD_ENTRY, values)
 
     def entries(self, booking_id: str) -> list[HistoryEntry]:
         """Read what happened to a booking, oldest first."""

@@ -2,7 +2,6 @@
 
 import json
 from functools import lru_cache
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -13,6 +12,9 @@ from chassis.database import table_of
 from chassis.errors import NotFound
 
 LAYOUTS = table_of(LayoutRow)
+REMEMBERED: dict[str, Layout] = {}
+"""Layouts by id; they may be remembered because none ever changes."""
+REMEMBERED_MAX = 1000
 
 
 class Layouts:
@@ -37,10 +39,14 @@ class Layouts:
         """Read one layout."""
         if layout_id == DEFAULT_LAYOUT_ID:
             return the_default()
-        row = self._connection.execute(sa.select(LAYOUTS).where(LAYOUTS.c.id == layout_id)).first()
-        if row is None:
-            raise NotFound(layout_id=layout_id)
-        return read_layout(*row)
+        if layout_id not in REMEMBERED:
+            row = self._connection.execute(sa.select(LAYOUTS).where(LAYOUTS.c.id == layout_id)).first()
+            if row is None:
+                raise NotFound(layout_id=layout_id)
+            if len(REMEMBERED) >= REMEMBERED_MAX:
+                REMEMBERED.clear()
+            REMEMBERED[layout_id] = read_layout(*row)
+        return REMEMBERED[layout_id]
 
     def page(self, operator_id: str, *, after: str, limit: int) -> list[Layout]:
         """Read an operator's layouts in order of their ids."""
@@ -54,9 +60,7 @@ def the_default() -> Layout:
     return default_layout()
 
 
-@lru_cache(maxsize=1000)
-def read_layout(*row: Any) -> Layout:
-    """Read a layout from its row; equal rows are equal layouts, so they may be remembered."""
-    layout_id, operator_id, name, seats, version = row
+def read_layout(layout_id: str, operator_id: str, name: str, seats: str, version: int) -> Layout:
+    """Read a layout from its row."""
     read = tuple(LayoutSeat(label, at, column, frozenset(has)) for label, at, column, has in json.loads(seats))
     return Layout(layout_id, operator_id, name, read, version)

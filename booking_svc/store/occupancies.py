@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ from booking_svc.domain.booking import Item
 from booking_svc.domain.departure import Departure
 from booking_svc.domain.occupancy import Lapsed, Masks, Occupancy, ride_mask, without
 from booking_svc.store.tables import ItemRow, OccupancyRow, SeatMaskRow
-from chassis.database import table_of
+from chassis.database import Instant, table_of
 from chassis.errors import LostRace
 from chassis.faults import is_guard_off
 
@@ -22,6 +23,25 @@ OCCUPANCIES, MASKS, ITEMS = table_of(OccupancyRow), table_of(SeatMaskRow), table
 WORD_BITS = 62
 WORD = (1 << WORD_BITS) - 1
 BLOCK_SEATS = 64
+# Statements of the hot path are built once: building one costs more than SQLite takes to run it.
+COUNTS = sa.select(OCCUPANCIES).where(OCCUPANCIES.c.departure_id == sa.bindparam("at_departure"))
+ADD_COUNTS = sa.insert(OCCUPANCIES)
+SAVE_COUNTS = (
+    sa.update(OCCUPANCIES)
+    .where(
+        OCCUPANCIES.c.departure_id == sa.bindparam("at_departure"),
+        sa.or_(OCCUPANCIES.c.version == sa.bindparam("seen_version"), sa.bindparam("is_unguarded", type_=sa.Boolean)),
+    )
+    .values({name: sa.bindparam(f"new_{name}") for name in ("taken", "search_from", "version")})
+)
+BLOCK = sa.select(MASKS.c.seat_index, MASKS.c.word, MASKS.c.taken).where(
+    MASKS.c.departure_id == sa.bindparam("at_departure"),
+    MASKS.c.seat_index >= sa.bindparam("first"),
+    MASKS.c.seat_index < sa.bindparam("end"),
+)
+LAPSED = sa.select(ITEMS.c.booking_id, ITEMS.c.seat_index, ITEMS.c.origin_sequence, ITEMS.c.destination_sequence).where(
+    ITEMS.c.departure_id == sa.bindparam("at_departure"), ITEMS.c.expires_at <= sa.bindparam("now", type_=Instant)
+)
 GIVING = (
     sa.update(MASKS)
     .where(
@@ -41,13 +61,7 @@ class Occupancies:
 
     def get(self, departure: Departure) -> Occupancy:
         """Read a departure's counts; nobody has sat down on one that has none."""
-        return self.get_many([departure])[departure.id]
-
-    def get_many(self, departures: Sequence[Departure]) -> dict[str, Occupancy]:
-        ids = [departure.id for departure in departures]
-        rows: Any = self._connection.execute(sa.select(OCCUPANCIES).where(OCCUPANCIES.c.departure_id.in_(ids)))
-        stored = {row.departure_id: row for row in rows}
-        return {departure.id: read_occupancy(departure, stored.get(departure.id)) for departure in departures}
+        return read_occupancy(departure, self._connection.execute(COUNTS, {"at_departure": departure.id}).first())
 
     def masks(self, departure_id: str, *, seats: Sequence[int] | None = None) -> Masks:
         """Read what is taken of all seats of a departure, or of some."""
@@ -73,12 +87,8 @@ class Occupancies:
 
     def lapsed(self, departure_id: str, *, now: datetime) -> list[Lapsed]:
         """List what holds that are over still cover."""
-        columns = ITEMS.c
-        over = sa.and_(columns.departure_id == departure_id, columns.expires_at <= now)
-        query = sa.select(
-            columns.booking_id, columns.seat_index, columns.origin_sequence, columns.destination_sequence
-        ).where(over)
-        return [Lapsed(*row) for row in self._connection.execute(query)]
+        found = self._connection.execute(LAPSED, {"at_departure": departure_id, "now": now})
+        return [Lapsed(*row) for row in found]
 
     def take(self, occupancy: Occupancy, items: Sequence[Item]) -> Occupancy:
         """Mark the seats of items as taken; raise LostRace when somebody else was quicker to take a segment of one."""
@@ -87,7 +97,8 @@ class Occupancies:
             for item in items
             for word, bits in words(ride_mask(item.origin_sequence, item.destination_sequence))
         ]
-        if taking and self._connection.execute(self._taking(), taking).rowcount < len(taking):
+        statement = taking_statement(self._connection.dialect.name, is_guarded=not is_guard_off("seat_lock"))
+        if taking and self._connection.execute(statement, taking).rowcount < len(taking):
             raise LostRace
         changed = occupancy
         for item in items:
@@ -108,17 +119,6 @@ class Occupancies:
             changed = replace(changed, search_from=min(changed.search_from, item.seat_index))
         return self._save(changed, before=occupancy)
 
-    def _taking(self) -> Any:
-        """Insert a seat's bits, or add them to a row in which none of them is set."""
-        insert = (sqlite if self._connection.dialect.name == "sqlite" else postgresql).insert(MASKS)
-        free = MASKS.c.taken.op("&")(insert.excluded.taken) == 0
-        key = [MASKS.c.departure_id, MASKS.c.seat_index, MASKS.c.word]
-        added = {"taken": MASKS.c.taken.op("|")(insert.excluded.taken)}
-        taking = insert.on_conflict_do_update(
-            index_elements=key, set_=added, where=None if is_guard_off("seat_lock") else free
-        )
-        return taking.execution_options(preserve_rowcount=True)
-
     def _search_later(self, occupancy: Occupancy) -> Occupancy:
         """Let the next search begin behind the seats that are taken all the way."""
         if min(occupancy.taken) <= occupancy.search_from:
@@ -131,31 +131,39 @@ class Occupancies:
         return replace(occupancy, search_from=first_free)
 
     def _block(self, departure_id: str, block: range) -> Masks:
-        columns = MASKS.c
-        query = sa.select(columns.seat_index, columns.word, columns.taken).where(
-            columns.departure_id == departure_id, columns.seat_index >= block.start, columns.seat_index < block.stop
-        )
-        return read_masks(self._connection.execute(query))
+        asked = {"at_departure": departure_id, "first": block.start, "end": block.stop}
+        return read_masks(self._connection.execute(BLOCK, asked))
 
     def _save(self, occupancy: Occupancy, *, before: Occupancy) -> Occupancy:
         """Write the counts over the version that they were worked out from."""
         saved = replace(occupancy, version=before.version + 1)
-        values = {
+        values: dict[str, object] = {
             "departure_id": saved.departure_id,
             "taken": json.dumps(saved.taken),
             "search_from": saved.search_from,
             "version": saved.version,
         }
-        columns = OCCUPANCIES.c
         if before.version == 0:
-            self._connection.execute(sa.insert(OCCUPANCIES), values)
+            self._connection.execute(ADD_COUNTS, values)
             return saved
-        unchanged = columns.departure_id == saved.departure_id
-        if not is_guard_off("seat_lock"):
-            unchanged = sa.and_(unchanged, columns.version == before.version)
-        if not self._connection.execute(sa.update(OCCUPANCIES).where(unchanged).values(values)).rowcount:
+        guard = {"seen_version": before.version, "is_unguarded": is_guard_off("seat_lock")}
+        changed = {"at_departure": values.pop("departure_id")} | {
+            f"new_{name}": value for name, value in values.items()
+        }
+        if not self._connection.execute(SAVE_COUNTS, changed | guard).rowcount:
             raise LostRace
         return saved
+
+
+@cache
+def taking_statement(dialect: str, *, is_guarded: bool) -> Any:
+    """Insert a seat's bits, or add them to a row in which none of them is set."""
+    insert = (sqlite if dialect == "sqlite" else postgresql).insert(MASKS)
+    free = MASKS.c.taken.op("&")(insert.excluded.taken) == 0
+    key = [MASKS.c.departure_id, MASKS.c.seat_index, MASKS.c.word]
+    added = {"taken": MASKS.c.taken.op("|")(insert.excluded.taken)}
+    taking = insert.on_conflict_do_update(index_elements=key, set_=added, where=free if is_guarded else None)
+    return taking.execution_options(preserve_rowcount=True)
 
 
 def read_occupancy(departure: Departure, row: Any) -> Occupancy:

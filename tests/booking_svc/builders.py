@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import sqlalchemy as sa
 
@@ -13,15 +14,24 @@ from booking_svc.bootstrap import open_store
 from booking_svc.domain.booking import Booking, Contact
 from booking_svc.domain.departure import Departure, Mode, Route, Stop
 from booking_svc.domain.layout import DEFAULT_LAYOUT_ID, Layout, LayoutSeat
+from booking_svc.domain.payment import Charge, ChargeState, Outcome
 from booking_svc.domain.quote import FareQuote, QuotedLeg, QuotedPassenger
 from booking_svc.encode_event import encode_event
+from booking_svc.queries.get_availability import get_availability
+from booking_svc.queries.get_booking import get_booking
+from booking_svc.queries.quote_cancellation import quote_cancellation
 from booking_svc.store.work import Work
+from booking_svc.use_cases.begin_payment import begin_payment
+from booking_svc.use_cases.cancel_booking import cancel_booking
 from booking_svc.use_cases.create_layout import create_layout
+from booking_svc.use_cases.finish_payment import finish_payment
+from booking_svc.use_cases.finish_refund import finish_refund
 from booking_svc.use_cases.hold_booking import PassengerWish, hold_booking
 from booking_svc.use_cases.publish_departure import CallWish, publish_departure
 from chassis.access import Caller
 from chassis.clock import Clock
 from chassis.outbox import Outbox
+from chassis.replies import Once
 from chassis.store import Store
 
 OPERATOR, OTHER_OPERATOR = "opr_sea", "opr_land"
@@ -163,6 +173,53 @@ def hold_wish(*rides: Ride, **changes: Any) -> dict[str, Any]:
 def hold(store: Store[Work], *rides: Ride, **changes: Any) -> Booking:
     found: Booking = commit(store, hold_booking, **hold_wish(*rides, **changes))
     return found
+
+
+def begin(store: Store[Work], booking: Booking, *, caller: Caller = RIDER, version: int = 0) -> Charge:
+    """Open a charge for a hold, as a request whose key no other has."""
+    waiting = Once.of(subject=caller.subject, operation="confirm", key=uuid4().hex, body=b"")
+    _, charge = commit(store, begin_payment, caller=caller, booking_id=booking.id, version=version, waiting=waiting)
+    found: Charge = charge
+    return found
+
+
+def finish(store: Store[Work], charge: Charge, state: ChargeState, **outcome: Any) -> Booking:
+    """Let the provider say something of a charge."""
+    said = Outcome(state, **({"provider_charge_id": f"ch_{charge.id}"} | outcome))
+    found: Booking = commit(
+        store, finish_payment, charge_id=charge.id, outcome=said, issue_ticket=lambda _b, item, _t: f"code {item.id}"
+    )
+    return found
+
+
+def confirm(store: Store[Work], booking: Booking, *, caller: Caller = RIDER) -> Booking:
+    return finish(store, begin(store, booking, caller=caller), ChargeState.CAPTURED)
+
+
+def cancel(store: Store[Work], booking: Booking, item_ids: Sequence[str] = (), *, caller: Caller = RIDER) -> Booking:
+    """Cancel items at the price of this moment."""
+    asked = {"caller": caller, "booking_id": booking.id}
+    quoted = ask(store, quote_cancellation, item_ids=list(item_ids), **asked)
+    found: Booking = commit(store, cancel_booking, quote=quoted, version=0, **asked)
+    return found
+
+
+def pay_back(store: Store[Work], booking: Booking) -> None:
+    """Record that what is owed for a booking has been paid."""
+    for refund in ask(store, lambda work: work.payments.open_refunds(booking_id=booking.id, limit=100)):
+        commit(store, finish_refund, refund_id=refund.id)
+
+
+def see(store: Store[Work], booking: Booking, *, caller: Caller = RIDER) -> Booking:
+    found: Booking = ask(store, get_booking, caller=caller, booking_id=booking.id)
+    return found
+
+
+def seats_free(store: Store[Work], departure: Departure, origin: int = 0, destination: int = -1) -> int:
+    """Count as anybody may, between two calls."""
+    stops = [call.stop.id for call in departure.pattern.calls]
+    part = {"origin_stop_id": stops[origin], "destination_stop_id": stops[destination]}
+    return int(ask(store, get_availability, departure_id=departure.id, **part).seats_available)
 
 
 def seats_of(booking: Booking) -> list[str]:

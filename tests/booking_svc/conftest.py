@@ -1,6 +1,7 @@
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -24,14 +25,16 @@ def migrated_sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def migrated_postgresql_url(postgres_url: str) -> str:
+def migrated_postgresql_url(postgres_url: str) -> Iterator[str]:
     """A database as it is after the first start; who uses it leaves it empty."""
+    name = f"headway_{uuid4().hex}"
+    url = make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
     with psycopg.connect(postgres_url, autocommit=True) as admin:
-        admin.execute("CREATE DATABASE headway_booking_svc")
-    url = make_url(postgres_url).set(database="headway_booking_svc").render_as_string(hide_password=False)
-    with builders.opened(url, FixedClock()):
-        pass
-    return url
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        with builders.opened(url, FixedClock()):
+            pass
+        yield url
+        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 
 from cli.journey import curl_line, money, travel
 from cli.outcomes import BreakdownError
-from tests.cli.headway import headway, wait_until
+from tests.cli.running import headway, wait_until
 
 ADMIN = {"client_id": "headway-admin", "client_secret": "s" * 24}
 STEPS = (

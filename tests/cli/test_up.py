@@ -20,7 +20,8 @@ from psycopg import sql
 from sqlalchemy.engine import make_url
 
 from cli.probes import serves_grpc
-from tests.cli.headway import Headway, headway, wait_until
+from cli.supervisor import GRACE_SECONDS
+from tests.cli.running import Headway, headway, wait_until
 
 PROCESSES = ("nats", "booking", "tracking", "pricing", "gateway", "payments")
 SERVICES = ("booking", "tracking", "pricing")
@@ -201,6 +202,18 @@ def test_ctrl_c_at_any_time_of_the_start_stops_what_has_started(tmp_path):
         assert [child for child in children if not gone(child)] == []
         assert not running.ready_file.exists()
         assert "Traceback" not in running.output
+
+
+def test_a_second_ctrl_c_hurries_what_hangs(tmp_path):
+    with headway("up", tmp_path / "data") as running:
+        wait_until(lambda: "nats is ready" in running.output, 20, "nats is late")
+        children = psutil.Process(running.process.pid).children(recursive=True)
+        next(child for child in children if child.name() == "nats-server").suspend()
+        running.process.send_signal(signal.SIGINT)
+        wait_until(lambda: "Stopping" in running.output, 5, "not stopping")
+        running.process.send_signal(signal.SIGINT)
+        assert running.wait(GRACE_SECONDS - 1) == 0
+        assert [child for child in children if not gone(child)] == []
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from cli import stack
 from cli.data_dir import LOGS_KEPT, load_secrets, open_data_dir, prepare_logs
 from cli.outcomes import SetupError
 from cli.probes import answers_ok, check_nats, is_nats_ready
-from tests.cli.headway import headway, wait_until
+from tests.cli.running import headway, wait_until
 
 
 def refusal(data_dir: Path, *arguments: str, **environment: str) -> str:

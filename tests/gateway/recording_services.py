@@ -24,7 +24,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
-from headway.booking.v1 import booking_service_pb2, timetable_service_pb2
+from headway.booking.v1 import booking_service_pb2, bookings_pb2, timetable_service_pb2
 from headway.pricing.v1 import fares_pb2, pricing_service_pb2
 from headway.tracking.v1 import tracking_service_pb2
 from headway.types.v1 import money_pb2, timetable_pb2
@@ -295,4 +295,60 @@ QUOTE_IN_JSON = {
         },
     ],
     "policy_version": 4,
+}
+
+
+def euro(amount_minor: int) -> money_pb2.Money:
+    return money_pb2.Money(amount_minor=amount_minor, currency="EUR")
+
+
+def held(version: int = 1) -> bookings_pb2.Booking:
+    return bookings_pb2.Booking(
+        id="bkg_1",
+        reference="K7M2QX",
+        state=bookings_pb2.BOOKING_STATE_HELD,
+        hold_expires_at=at(2030, 5, 1, 12, 10, 0, 500_000),
+        legs=[LEG],
+        items=[
+            bookings_pb2.Item(
+                id="itm_1",
+                passenger=bookings_pb2.Passenger(name="Ada Lovelace", category="adult"),
+                seat_id="7C",
+                state=bookings_pb2.ITEM_STATE_HELD,
+                boarding=bookings_pb2.BOARDING_EXPECTED,
+                price=euro(1250),
+            )
+        ],
+        total=euro(1250),
+        payment=bookings_pb2.Payment(state=bookings_pb2.PAYMENT_STATE_NONE),
+        available_actions=["confirm_booking", "release_booking"],
+        version=version,
+        rider_id="usr_ada",
+        created_at=at(2030, 5, 1, 12),
+    )
+
+
+HELD_IN_JSON = {
+    "id": "bkg_1",
+    "reference": "K7M2QX",
+    "state": "held",
+    "hold_expires_at": "2030-05-01T12:10:00.500000Z",
+    "legs": [LEG_IN_JSON],
+    "items": [
+        {
+            "id": "itm_1",
+            "leg_index": 0,
+            "passenger": {"name": "Ada Lovelace", "category": "adult"},
+            "seat_id": "7C",
+            "state": "held",
+            "boarding": "expected",
+            "price": {"amount_minor": 1250, "currency": "EUR"},
+        }
+    ],
+    "total": {"amount_minor": 1250, "currency": "EUR"},
+    "payment": {"state": "none", "action_url": None},
+    "tickets": [],
+    "available_actions": ["confirm_booking", "release_booking"],
+    "version": 1,
+    "created_at": "2030-05-01T12:00:00Z",
 }

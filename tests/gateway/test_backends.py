@@ -1,6 +1,7 @@
 """The lines to the services: deadlines, cancellation, what is down, what is slow, what comes back."""
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -203,6 +204,26 @@ async def test_answered_requests_of_clients_that_stay_leave_no_task_behind(edge:
     for _ in range(20):
         await edge.app(scope_of("/v1/departures/dep_1"), client_that_goes(asyncio.Event()), ignore)
     await until(lambda: are_at_most(before + 5))
+
+
+async def test_a_body_that_nobody_asked_for_disturbs_nothing(edge: Edge):
+    edge.services.answers("GetDeparture", DEPARTURE)
+    troubles: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, trouble: troubles.append(trouble))
+    sent: list[dict[str, Any]] = []
+    chunks = [{"type": "http.request", "body": b"x" * 2**19, "more_body": True}] * 2
+
+    async def receive() -> dict[str, Any]:
+        return chunks.pop() if chunks else await asyncio.Event().wait()
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    await edge.app(scope_of("/v1/departures/dep_1"), receive, send)
+    await asyncio.sleep(0)
+    gc.collect()
+    asyncio.get_running_loop().set_exception_handler(None)
+    assert (sent[0]["status"], troubles) == (200, [])
 
 
 async def are_at_most(tasks: int) -> bool:
