@@ -9,7 +9,7 @@ from chassis.database import Instant, Table
 from chassis.faults import is_guard_off
 from chassis.writer import UnitOfWork
 
-LEASE_SECONDS = 10
+LEASE_SECONDS = 5.0
 
 
 class LeaseRow(Table, table=True):

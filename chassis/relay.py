@@ -27,7 +27,7 @@ READ_MAX = 2000
 BATCH_MIN = 16
 """A batch costs the broker as much as about so many messages one by one, each synced to its disk."""
 SWEEP_SECONDS = 1.0
-RENEW_SECONDS = 3.0
+RENEW_SECONDS = 1.5
 RECONCILE_SECONDS = 5.0
 LEASE = "relay"
 
@@ -39,7 +39,8 @@ class Relay:
         self._store = store
         self._bus = bus
         self._source = source
-        self._holder = new_id("rly")
+        # A SQLite file has one process at a time: after a restart it is still the holder.
+        self._holder = source if store.database.is_sqlite else new_id("rly")
         self._is_holder = False
         self._renew_at = self._reconcile_at = 0.0
         self._streams: dict[str, StreamState] = {}

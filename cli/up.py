@@ -16,7 +16,6 @@ from cli.supervisor import Supervisor
 
 SUMMARY = """Headway is running.
   Try it out   {stack.gateway_url}/docs
-  Live page    {stack.gateway_url}/
   Sign in as   rider@example.com, driver@example.com or operator@example.com, password {stack.secrets[demo_password]}
   gRPC         booking {stack.grpc[booking]}, tracking {stack.grpc[tracking]}, pricing {stack.grpc[pricing]}
   NATS         {stack.nats_url}

@@ -1,7 +1,8 @@
 """Builds the whole gateway from its settings and starts nothing; its lifespan does."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -31,8 +32,10 @@ PRUNE_SECONDS = 3600.0
 EXPOSED_HEADERS = ("ETag", "Idempotent-Replayed", "Retry-After", "X-Request-ID", "RateLimit", "RateLimit-Policy")
 
 
-def create_app(settings: GatewaySettings, *, clock: Clock | None = None) -> FastAPI:
-    """Wire the parts together."""
+def create_app(
+    settings: GatewaySettings, *, clock: Clock | None = None, ticks: Callable[[], float] = time.monotonic
+) -> FastAPI:
+    """Wire the parts together; `ticks` are the seconds by which requests are limited."""
     registry = CollectorRegistry()
     app = Api(
         title="Headway",
@@ -43,7 +46,7 @@ def create_app(settings: GatewaySettings, *, clock: Clock | None = None) -> Fast
         redoc_url=None,
         lifespan=running,
         generate_unique_id_function=lambda route: route.name,
-        middleware=layers(settings, registry),
+        middleware=layers(settings, registry, ticks),
     )
     app.state.settings = settings
     app.state.clock = clock or SystemClock()
@@ -64,7 +67,9 @@ def add_routes(app: FastAPI) -> None:
     docs.serve_files(app)
 
 
-def layers(settings: GatewaySettings, registry: CollectorRegistry) -> list[Middleware]:
+def layers(
+    settings: GatewaySettings, registry: CollectorRegistry, ticks: Callable[[], float] = time.monotonic
+) -> list[Middleware]:
     """List what a request passes before the routes, outermost first."""
     found = [Middleware(Edge, registry=registry)]
     if origins := [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]:
@@ -78,7 +83,7 @@ def layers(settings: GatewaySettings, registry: CollectorRegistry) -> list[Middl
             )
         )
     if settings.rate_limits == "on":
-        found.append(Middleware(RateLimits, subject_of=subject_of))
+        found.append(Middleware(RateLimits, subject_of=subject_of, clock=ticks))
     found.append(Middleware(BodyLimit, subject_of=subject_of))
     return found
 

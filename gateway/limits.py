@@ -19,6 +19,9 @@ BODY_BYTES_MAX_BY_PREFIX: Mapping[str, int] = {
     "/v1/departures": 1024 * 1024,
     "/v1/fare-policies": 1024 * 1024,
     "/v1/layouts": 1024 * 1024,
+    # 500 positions, 200 quotes.
+    "/v1/vehicles": 256 * 1024,
+    "/v1/quotes/batch": 256 * 1024,
 }
 BUCKETS_MAX = 50_000
 

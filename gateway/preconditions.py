@@ -1,21 +1,31 @@
-"""Versions as ETags: set `response.headers["ETag"] = etag(version)`, take `if_match: IfMatch` or `RequiredIfMatch`.
+"""Versions as ETags: set `response.headers["ETag"] = etag(booking)`, take `if_match: IfMatch` or `RequiredIfMatch`.
 
 A GET whose If-None-Match names the ETag that a route sets becomes a 304 in gateway.edge; routes do nothing for it.
 """
 
+import hashlib
 import re
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from fastapi import Depends, Header
 
 from chassis.errors import FieldError, InvalidInput, MissingPrecondition
 
-STRONG_TAG = re.compile(r'"([0-9]{1,18})"')
+STRONG_TAG = re.compile(r'"([0-9]{1,18})(?:-[0-9a-f]{12})?"')
 
 
-def etag(version: int) -> str:
-    """Write a version as a strong entity tag."""
-    return f'"{version}"'
+class Versioned(Protocol):
+    """A resource as a service tells it."""
+
+    version: int
+
+    def SerializeToString(self, *, deterministic: bool = ...) -> bytes: ...
+
+
+def etag(resource: Versioned) -> str:
+    """Write a resource's version, and a digest of what time alone may change, as a strong entity tag."""
+    digest = hashlib.blake2b(resource.SerializeToString(deterministic=True), digest_size=6)
+    return f'"{resource.version}-{digest.hexdigest()}"'
 
 
 def version_of(tag: str) -> int:

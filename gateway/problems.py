@@ -191,7 +191,7 @@ class HttpRefusal(Failure):
 
     def __init__(self, code: str) -> None:
         super().__init__(self.DETAILS.get(code))
-        self.reason = code.upper()  # type: ignore[misc]
+        self.reason = code.upper()
 
 
 def invalid_request(errors: Sequence[Any]) -> InvalidInput:

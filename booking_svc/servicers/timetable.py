@@ -56,7 +56,7 @@ class TimetableServicer(timetable_service_pb2_grpc.TimetableServiceServicer):
             for departure in found:
                 cursor = cursor_of(departure)
                 yield pb.ListDeparturesResponse(departure=translate.departure_out(departure), cursor=cursor)
-            left -= len(found)
+            left -= len(found) if request.limit else 0
             if len(found) < limit or (request.limit and left <= 0):
                 return
 

@@ -128,12 +128,14 @@ def check_quote(quote: FareQuote, passengers: Sequence[PassengerWish], departure
 
 def check_leg(leg: QuotedLeg, departure: Departure) -> None:
     """Refuse a leg whose departure has other calls by now, or does not take or leave riders there."""
-    calls = departure.pattern.calls[leg.origin_sequence : leg.destination_sequence + 1]
-    stops = [call.stop.id for call in calls]
-    if len(stops) < 2 or (stops[0], stops[-1]) != (leg.origin_stop_id, leg.destination_stop_id):
-        raise QuoteChanged(departure_id=leg.departure_id)
-    if not (calls[0].is_boarding_allowed and calls[-1].is_alighting_allowed):
-        raise NotServed(departure_id=leg.departure_id)
+    calls = departure.pattern.calls
+    if not 0 <= leg.origin_sequence < leg.destination_sequence < len(calls):
+        raise QuoteChanged(departure_id=departure.id)
+    origin, destination = calls[leg.origin_sequence], calls[leg.destination_sequence]
+    if (origin.stop.id, destination.stop.id) != (leg.origin_stop_id, leg.destination_stop_id):
+        raise QuoteChanged(departure_id=departure.id)
+    if not (origin.is_boarding_allowed and destination.is_alighting_allowed):
+        raise NotServed(departure_id=departure.id)
 
 
 def check_live_holds(work: Work, caller: Caller, *, holds_max: int) -> None:

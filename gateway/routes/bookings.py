@@ -80,7 +80,7 @@ async def hold_booking(
         if failure.reason in REQUOTED:
             failure.facts["replacement_quote"] = await replacement_quote(body, call, services)
         raise
-    response.headers["ETag"] = etag(booking.version)
+    response.headers["ETag"] = etag(booking)
     return Booking.from_proto(booking)
 
 
@@ -134,7 +134,7 @@ async def get_booking(booking_id: PathId, call: Mine, services: Services, respon
     """Read one booking."""
     request = booking_service_pb2.GetBookingRequest(booking_id=booking_id)
     booking = await services.ask(services.bookings.GetBooking, request, call)
-    response.headers["ETag"] = etag(booking.version)
+    response.headers["ETag"] = etag(booking)
     return Booking.from_proto(booking)
 
 
@@ -176,7 +176,7 @@ async def confirm_booking(
     booking = await services.ask(services.bookings.ConfirmBooking, request, call)
     if booking.payment.state in NOT_PAID_YET:
         response.status_code = 202
-    response.headers["ETag"] = etag(booking.version)
+    response.headers["ETag"] = etag(booking)
     return Booking.from_proto(booking)
 
 
@@ -191,7 +191,7 @@ async def release_booking(
     """Give the seats of a hold back before it expires."""
     request = booking_service_pb2.ReleaseBookingRequest(booking_id=booking_id, version=version or 0)
     booking = await services.ask(services.bookings.ReleaseBooking, request, call)
-    response.headers["ETag"] = etag(booking.version)
+    response.headers["ETag"] = etag(booking)
     return Booking.from_proto(booking)
 
 
@@ -229,7 +229,7 @@ async def cancel_booking(
         booking_id=booking_id, cancellation_quote_token=body.cancellation_quote_token, version=version or 0
     )
     booking = await services.ask(services.bookings.CancelBooking, request, call)
-    response.headers["ETag"] = etag(booking.version)
+    response.headers["ETag"] = etag(booking)
     return Booking.from_proto(booking)
 
 

@@ -46,7 +46,7 @@ async def get_fare_policy(policy_id: PathId, call: Staff, services: Services, re
     """Read an operator's fare policy: the draft, or what is in force where there is none. Its id is the operator's."""
     request = pricing_service_pb2.GetFarePolicyRequest(policy_id=policy_id)
     policy = await services.ask(services.pricing.GetFarePolicy, request, call)
-    response.headers["ETag"] = etag(policy.version)
+    response.headers["ETag"] = etag(policy)
     return FarePolicy.from_proto(policy)
 
 
@@ -72,7 +72,7 @@ async def put_fare_policy(
     """
     request = pricing_service_pb2.PutFarePolicyRequest(policy=body.to_proto(policy_id), version=version)
     policy = await services.ask(services.pricing.PutFarePolicy, request, call)
-    response.headers["ETag"] = etag(policy.version)
+    response.headers["ETag"] = etag(policy)
     return FarePolicy.from_proto(policy)
 
 
@@ -88,5 +88,5 @@ async def publish_fare_policy(
     """Put the draft of a fare policy in force. Send its ETag as If-Match, so that it is the draft that was read."""
     request = pricing_service_pb2.PublishFarePolicyRequest(policy_id=policy_id, version=version)
     policy = await services.ask(services.pricing.PublishFarePolicy, request, call)
-    response.headers["ETag"] = etag(policy.version)
+    response.headers["ETag"] = etag(policy)
     return FarePolicy.from_proto(policy)

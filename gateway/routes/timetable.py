@@ -58,7 +58,7 @@ async def publish_departure(
     known already.
     """
     departure = await services.ask(services.timetable.PublishDeparture, body.to_proto(), call)
-    response.headers["ETag"] = etag(departure.version)
+    response.headers["ETag"] = etag(departure)
     return Departure.from_proto(departure)
 
 
@@ -95,7 +95,7 @@ async def get_departure(departure_id: PathId, call: Anonymous, services: Service
     """Read one departure with its calls."""
     request = timetable_service_pb2.GetDepartureRequest(departure_id=departure_id)
     departure = await services.ask(services.timetable.GetDeparture, request, call)
-    response.headers["ETag"] = etag(departure.version)
+    response.headers["ETag"] = etag(departure)
     return Departure.from_proto(departure)
 
 
@@ -134,7 +134,7 @@ async def assign_vehicle(
         departure_id=departure_id, vehicle_id=body.vehicle_id, version=version
     )
     departure = await services.ask(services.timetable.AssignVehicle, request, call)
-    response.headers["ETag"] = etag(departure.version)
+    response.headers["ETag"] = etag(departure)
     return Departure.from_proto(departure)
 
 

@@ -49,7 +49,7 @@ def test_releasing_is_told_to_each_departure_with_its_seats(store: Store[Work]) 
     held = hold(store, (first, 0, 1), (second, 0, 1))
     before = len(events(store))
     release(store, held)
-    told = [event.subject.split(".")[2:4] + [event.subject.split(".")[-1]] for event in events(store)[before:]]
+    told = [[*event.subject.split(".")[2:4], event.subject.split(".")[-1]] for event in events(store)[before:]]
     for departure in (first, second):
         assert ["booking", "released", departure.id] in told
         assert ["availability", "changed", departure.id] in told

@@ -195,7 +195,6 @@ async def is_read(bus: Bus, durable: str, stream: str = "LETTERS") -> bool:
 
 async def lives(role: str, url: str, nats_url: str, faults: list[str], folder: Path) -> list[int]:
     """Run a process again and again until it ends by itself; each fault happens once. Return how the lives ended."""
-    folder.mkdir()
     environment = os.environ | {"HEADWAY_FAULTS": ",".join(faults), "HEADWAY_FAULTS_DIR": str(folder)}
     environment["PYTHONPATH"] = os.pathsep.join(sys.path)
     ended = []

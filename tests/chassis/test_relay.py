@@ -14,17 +14,18 @@ import sqlalchemy as sa
 from nats.js.api import StorageType, StreamConfig
 from sqlalchemy.engine import Engine
 
-from chassis import lease, relay, trace
-from chassis.bus import ROOT, Stream
+from chassis import bus, lease, relay, trace
+from chassis.bus import CONNECTION, ROOT, Stream
 from chassis.clock import SystemClock
 from chassis.database import Database
 from chassis.lease import LEASE_SECONDS, hold_lease
 from chassis.outbox import Published
-from chassis.relay import BATCH_MIN, READ_MAX, mark_if_leased
+from chassis.relay import BATCH_MIN, READ_MAX, RECONCILE_SECONDS, RENEW_SECONDS, SWEEP_SECONDS, mark_if_leased
 from tests.chassis.postal import (
     LETTERS,
     PARCELS,
     STREAMS,
+    WITHIN_SECONDS,
     Letter,
     Work,
     client,
@@ -43,6 +44,22 @@ from tests.chassis.postal import (
 )
 from tests.chassis.postal_child import LETTERS_A_LIFE
 from tests.servers import NatsServer
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    """Look more often than in earnest."""
+    monkeypatch.setattr(lease, "LEASE_SECONDS", 1.0)
+    monkeypatch.setattr(relay, "RENEW_SECONDS", 0.3)
+    monkeypatch.setattr(relay, "RECONCILE_SECONDS", 1.0)
+    monkeypatch.setitem(bus.CONNECTION, "ping_interval", 0.2)
+
+
+def test_in_earnest_everything_is_found_within_the_goal():
+    assert RECONCILE_SECONDS + 2 * SWEEP_SECONDS < WITHIN_SECONDS
+    assert LEASE_SECONDS + RENEW_SECONDS < WITHIN_SECONDS
+    assert CONNECTION["ping_interval"] * (CONNECTION["max_outstanding_pings"] + 1) < WITHIN_SECONDS
+
 
 # Order, batches, headers
 
@@ -154,7 +171,7 @@ async def test_a_batch_with_a_known_message_goes_one_by_one_and_nothing_is_there
 async def test_a_relay_killed_at_every_point_loses_nothing_and_repeats_nothing(request, kind, nats, tmp_path):
     url = request.getfixturevalue(f"{kind}_url")
     faults = ["relay.read:kill:2", "relay.acknowledged:kill:1", "relay.marked:kill:1"]
-    ended = await lives("post", url, nats.url, faults, tmp_path / "faults")
+    ended = await lives("post", url, nats.url, faults, tmp_path)
     assert ended == [-signal.SIGKILL] * 3 + [0]
     with opened(url) as store:
         for stream in ("LETTERS", "PARCELS"):
@@ -239,7 +256,7 @@ async def test_a_stream_that_lost_its_tail_is_completed(database_url, nats, tmp_
 
 
 async def test_nothing_new_is_put_where_a_lost_tail_was(sqlite_url, nats, tmp_path, monkeypatch):
-    """A relay that has not noticed is refused by the broker, and looks; else a part of the tail would be taken for there."""
+    """A relay that has not noticed is refused by the broker, and looks; else it would take a part for still there."""
     monkeypatch.setattr(relay, "RECONCILE_SECONDS", 3600.0)
     async with office(sqlite_url, nats.url) as running:
         await running.post(*letters(100))
@@ -267,9 +284,7 @@ async def test_a_restart_finds_what_was_lost_while_nobody_looked(sqlite_url, nat
 # Several relays
 
 
-async def test_one_of_two_relays_publishes_and_the_other_takes_over_when_it_is_gone(postgresql_url, nats, monkeypatch):
-    monkeypatch.setattr(lease, "LEASE_SECONDS", 1.5)
-    monkeypatch.setattr(relay, "RENEW_SECONDS", 0.5)
+async def test_one_of_two_relays_publishes_and_the_other_takes_over_when_it_is_gone(postgresql_url, nats):
     async with (
         office(postgresql_url, nats.url, source="one") as one,
         office(postgresql_url, nats.url, source="two") as two,
@@ -282,7 +297,7 @@ async def test_one_of_two_relays_publishes_and_the_other_takes_over_when_it_is_g
         await dead.post(*letters(40, first=400))
         dead.task.cancel()
         await heir.post(*letters(40, first=440))
-        await until(heir.is_all_out, within=1.5 + 0.5 + 2)
+        await until(heir.is_all_out, within=1.0 + 0.3 + 2)
         messages = await stream_of(nats.url)
         assert [message.headers["Nats-Msg-Id"] for message in messages] == await heir.ids()
         assert messages[-1].headers["ce-source"] == heir.bus._name
@@ -292,7 +307,7 @@ def test_who_lost_the_lease_marks_nothing(database_url, clock):
     with opened(database_url) as store, store.database.writer.begin() as connection:
         post(Work(connection, clock.now()), letters=[Letter("hello")])
         assert hold_lease(Work(connection, clock.now()), name="relay", holder="one")
-        clock.advance(LEASE_SECONDS)
+        clock.advance(lease.LEASE_SECONDS)
         work = Work(connection, clock.now())
         assert hold_lease(work, name="relay", holder="two")
         assert not mark_if_leased(work, holder="one", published=[Published(1, 1)])

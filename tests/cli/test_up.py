@@ -104,6 +104,23 @@ def test_the_user_is_told_the_addresses_and_never_the_admins_secret(up):
         assert ready["admin"]["client_secret"] not in log.read_text()
 
 
+@pytest.mark.parametrize("user", ["rider", "driver", "operator"])
+def test_the_page_and_the_users_that_are_told_are_there(up, user):
+    page = re.findall(r"Try it out +(\S+)", up.output)[0]
+    assert httpx2.get(page, timeout=10).status_code == 200
+    password = re.findall(r"password (\S+)", up.output)[0]
+    form = {"grant_type": "password", "username": f"{user}@example.com", "password": password}
+    answer = httpx2.post(f"{up.ready()['gateway_url']}/v1/oauth/token", data=form, timeout=10)
+    assert answer.status_code == 200, answer.text
+
+
+def test_the_admin_that_is_told_may_come_in(up):
+    ready = up.ready()
+    form = {"grant_type": "client_credentials", **ready["admin"]}
+    answer = httpx2.post(f"{ready['gateway_url']}/v1/oauth/token", data=form, timeout=10)
+    assert "timetable:write" in answer.json()["scope"].split()
+
+
 @pytest.mark.parametrize("name", PROCESSES)
 def test_a_process_that_was_killed_comes_back_where_it_was(up, name):
     before = up.ready()

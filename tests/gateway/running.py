@@ -1,6 +1,7 @@
 """A whole gateway in this process: real routes, real database, real keys; the services are wherever a test says."""
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,8 +63,10 @@ def settings_for(database_url: str, folder: Path, **changes: Any) -> GatewaySett
 
 
 @asynccontextmanager
-async def running(settings: GatewaySettings, clock: Clock | None = None) -> AsyncIterator[Running]:
-    app = create_app(settings, clock=clock)
+async def running(
+    settings: GatewaySettings, clock: Clock | None = None, ticks: Callable[[], float] = time.monotonic
+) -> AsyncIterator[Running]:
+    app = create_app(settings, clock=clock, ticks=ticks)
     transport = httpx2.ASGITransport(app=app)
     async with (
         app.router.lifespan_context(app),

@@ -68,7 +68,7 @@ async def test_list_bookings_pages(edge: Edge):
 async def test_get_booking_is_always_of_one_shape(edge: Edge):
     edge.services.answers("GetBooking", confirmed())
     reply = await edge.client.get("/v1/bookings/bkg_1", headers=edge.signed_in("bookings"))
-    assert (reply.status_code, reply.headers["etag"]) == (200, '"3"')
+    assert (reply.status_code, reply.headers["etag"].split("-")[0]) == (200, '"3')
     assert reply.json() == HELD_IN_JSON | {
         "state": "confirmed",
         "hold_expires_at": None,
@@ -117,7 +117,7 @@ async def test_confirm_booking_pays_and_answers_the_tickets(edge: Edge):
     edge.services.answers("ConfirmBooking", confirmed())
     headers = edge.signed_in("bookings", key="k1", if_match='"2"')
     reply = await edge.client.post("/v1/bookings/bkg_1/confirm", json=TO_PAY, headers=headers)
-    assert (reply.status_code, reply.json()["state"], reply.headers["etag"]) == (200, "confirmed", '"3"')
+    assert (reply.status_code, reply.json()["state"], reply.headers["etag"].split("-")[0]) == (200, "confirmed", '"3')
     asked = edge.services.last("ConfirmBooking")
     assert asked.message == booking_service_pb2.ConfirmBookingRequest(
         booking_id="bkg_1", payment_method="sandbox", payment_token="tok_success", version=2
@@ -172,7 +172,7 @@ async def test_release_booking_sends_no_body_and_answers_the_booking(edge: Edge)
     edge.services.answers("ReleaseBooking", held(version=2))
     headers = edge.signed_in("bookings", key="k1", if_match='"1"')
     reply = await edge.client.post("/v1/bookings/bkg_1/release", headers=headers)
-    assert (reply.status_code, reply.json()["version"], reply.headers["etag"]) == (200, 2, '"2"')
+    assert (reply.status_code, reply.json()["version"], reply.headers["etag"].split("-")[0]) == (200, 2, '"2')
     asked = edge.services.last("ReleaseBooking")
     assert asked.message == booking_service_pb2.ReleaseBookingRequest(booking_id="bkg_1", version=1)
     assert asked.metadata["idempotency-key"] == "k1"
@@ -213,7 +213,11 @@ async def test_cancel_booking_hands_on_what_was_quoted(edge: Edge):
     headers = edge.signed_in("bookings", key="k1", if_match='"4"')
     body = {"cancellation_quote_token": "signed"}
     reply = await edge.client.post("/v1/bookings/bkg_1/cancel", json=body, headers=headers)
-    assert (reply.status_code, reply.headers["etag"], reply.headers["idempotent-replayed"]) == (200, '"5"', "true")
+    assert (reply.status_code, reply.headers["etag"].split("-")[0], reply.headers["idempotent-replayed"]) == (
+        200,
+        '"5',
+        "true",
+    )
     assert edge.services.last("CancelBooking").message == booking_service_pb2.CancelBookingRequest(
         booking_id="bkg_1", cancellation_quote_token="signed", version=4
     )

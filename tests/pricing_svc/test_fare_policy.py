@@ -24,7 +24,9 @@ from pricing_svc.domain.fare_policy import (
 from tests.pricing_svc import network
 from tests.pricing_svc.network import zone_fare
 
-AMOUNTS = st.integers(0, 10**9)
+# Small amounts too, so that fares come near to bounds and halves.
+AMOUNTS = st.one_of(st.integers(0, 60), st.integers(0, 3_000), st.integers(0, 10**9))
+METERS = st.one_of(st.integers(0, 5_000), st.integers(0, 20_000_000))
 CATEGORIES = (CategoryFare("adult", 100), CategoryFare("some", 0))
 
 
@@ -46,15 +48,12 @@ def policies(draw: st.DrawFn) -> FarePolicy:
         per_kilometer_minor=draw(AMOUNTS),
         categories=(CATEGORIES[0], some),
         minimum_minor=minimum,
-        maximum_minor=draw(st.one_of(st.just(0), st.integers(minimum, 10**9))),
+        maximum_minor=draw(st.one_of(st.just(0), AMOUNTS.map(lambda more: min(minimum + more, 10**9)))),
         rounding_minor=draw(st.sampled_from([1, 2, 5, 10, 25, 100, 999, 10**9])),
         zone_fares=zone_fares,
     )
     found.must_be_valid()
     return found
-
-
-METERS = st.integers(0, 20_000_000)
 
 
 @given(policies(), METERS, st.sampled_from(["adult", "some"]))
@@ -158,6 +157,12 @@ def test_the_maximum_acts_before_the_category():
         ("maximum", -400),
         ("category:business", 200),
     ]
+
+
+def test_a_fare_is_held_at_the_maximum_from_the_first_fraction_above_it():
+    policy = network.policy(per_kilometer_minor=1, maximum_minor=301)
+    assert [policy.fare(ride(meters), "business").total_minor for meters in (999, 1_000, 1_400)] == [451, 452, 452]
+    assert [policy.fare(ride(meters), "adult").total_minor for meters in (999, 1_000, 1_600)] == [301, 301, 301]
 
 
 def test_a_listed_pair_of_zones_replaces_base_and_distance_in_its_direction_only():
