@@ -27,6 +27,7 @@ HEADER_BYTES_MAX = 1024
 NANOSECONDS = 1_000_000_000
 PLAIN_TOKEN = re.compile(r"[A-Za-z0-9_-]+")
 ONE_NAME = r"[^.\s]+"
+TEMPORARILY = 503
 STREAM_DIFFERS = 10058
 WRONG_LAST_SEQUENCE = 10071
 CONNECTION: dict[str, Any] = {
@@ -201,7 +202,7 @@ class Bus:
             reply = await self.client.request(subject, payload, timeout=REQUEST_SECONDS, headers=headers)
         answer: dict[str, Any] = json.loads(reply.data)
         if error := answer.get("error"):
-            if error["code"] >= 500 or error["err_code"] == WRONG_LAST_SEQUENCE:
+            if error["code"] == TEMPORARILY or error["err_code"] == WRONG_LAST_SEQUENCE:
                 raise Unavailable(dependency="nats", cause=error["description"])
             raise RefusedError(error["description"], error["err_code"])
         return answer

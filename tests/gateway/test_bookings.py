@@ -7,6 +7,7 @@ import pytest
 from headway.booking.v1 import booking_service_pb2, bookings_pb2
 
 from chassis.errors import LostRace, NotAllowedNow, NotFound, RequestInFlight
+from gateway.preconditions import etag
 from tests.gateway.recording_services import HELD_IN_JSON, Edge, at, euro, gateway_and_services, held
 from tests.gateway.running import problem
 
@@ -92,7 +93,7 @@ async def test_get_booking_shows_no_seat_once_it_is_given_back(edge: Edge):
 
 async def test_get_booking_answers_304_while_it_is_what_the_caller_has(edge: Edge):
     edge.services.answers("GetBooking", held(version=1), held(version=2))
-    headers = edge.signed_in("bookings", if_none_match='"1"')
+    headers = edge.signed_in("bookings", if_none_match=etag(held(version=1)))
     assert (await edge.client.get("/v1/bookings/bkg_1", headers=headers)).status_code == 304
     assert (await edge.client.get("/v1/bookings/bkg_1", headers=headers)).status_code == 200
 
@@ -213,11 +214,8 @@ async def test_cancel_booking_hands_on_what_was_quoted(edge: Edge):
     headers = edge.signed_in("bookings", key="k1", if_match='"4"')
     body = {"cancellation_quote_token": "signed"}
     reply = await edge.client.post("/v1/bookings/bkg_1/cancel", json=body, headers=headers)
-    assert (reply.status_code, reply.headers["etag"].split("-")[0], reply.headers["idempotent-replayed"]) == (
-        200,
-        '"5',
-        "true",
-    )
+    assert (reply.status_code, reply.headers["idempotent-replayed"]) == (200, "true")
+    assert reply.headers["etag"].startswith('"5-')
     assert edge.services.last("CancelBooking").message == booking_service_pb2.CancelBookingRequest(
         booking_id="bkg_1", cancellation_quote_token="signed", version=4
     )

@@ -7,6 +7,7 @@ from headway.pricing.v1 import fares_pb2, pricing_service_pb2
 from headway.types.v1 import timetable_pb2
 
 from chassis.errors import LostRace, NotAllowedNow, NotFound
+from gateway.preconditions import etag
 from tests.gateway.recording_services import QUOTE, QUOTE_IN_JSON, Edge, gateway_and_services, pointers
 from tests.gateway.running import problem
 
@@ -115,7 +116,7 @@ async def test_get_fare_policy_answers_the_policy_with_its_version(edge: Edge):
 
 async def test_get_fare_policy_answers_304_while_it_is_what_the_caller_has(edge: Edge):
     edge.services.answers("GetFarePolicy", policy(version=3))
-    headers = edge.signed_in("fares:write", if_none_match='"3"')
+    headers = edge.signed_in("fares:write", if_none_match=etag(policy(version=3)))
     assert (await edge.client.get("/v1/fare-policies/op", headers=headers)).status_code == 304
 
 

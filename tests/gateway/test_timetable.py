@@ -8,6 +8,7 @@ from headway.booking.v1 import timetable_service_pb2
 from headway.types.v1 import timetable_pb2
 
 from chassis.errors import FieldError, InvalidInput, LostRace, NotFound
+from gateway.preconditions import etag
 from tests.gateway.recording_services import Edge, at, gateway_and_services, pointers
 from tests.gateway.running import problem
 
@@ -254,9 +255,9 @@ async def test_get_departure_has_no_vehicle_until_one_is_assigned(edge: Edge):
 
 async def test_get_departure_answers_304_while_it_is_what_the_caller_has(edge: Edge):
     edge.services.answers("GetDeparture", departure(), departure(version=8))
-    same = await edge.client.get("/v1/departures/dep_1", headers={"If-None-Match": '"7"'})
+    same = await edge.client.get("/v1/departures/dep_1", headers={"If-None-Match": etag(departure())})
     assert (same.status_code, same.content, same.headers["etag"].split("-")[0]) == (304, b"", '"7')
-    changed = await edge.client.get("/v1/departures/dep_1", headers={"If-None-Match": '"7"'})
+    changed = await edge.client.get("/v1/departures/dep_1", headers={"If-None-Match": etag(departure())})
     assert (changed.status_code, changed.headers["etag"].split("-")[0]) == (200, '"8')
 
 
