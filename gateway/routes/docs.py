@@ -6,7 +6,7 @@ from pathlib import Path
 import fastapi_offline
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_redoc_html
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
 from gateway.bodies import Router
@@ -17,6 +17,12 @@ VIEWERS = Path(fastapi_offline.__file__).parent / "static"
 VIEWERS_URL, WEB_URL = "/assets/docs", "/assets/web"
 
 router = Router(include_in_schema=False)
+
+
+@router.get("/")
+async def home() -> RedirectResponse:
+    """Lead a visitor to where everything can be tried out."""
+    return RedirectResponse("/docs", status_code=302)
 
 
 @router.get("/docs")

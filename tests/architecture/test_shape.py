@@ -1,7 +1,9 @@
 """Simple has a figure; going over one needs a decision record."""
 
 import ast
+import io
 import statistics
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,7 +28,8 @@ SHORT_FUNCTION_LINES = 30
 SHORT_FUNCTIONS_MIN = 0.9
 MEDIAN_FUNCTION_LINES_MAX = 10
 FILE_LINES_MAX = 400
-CHASSIS_LINES_MAX = 1_500
+# docs/decisions/0009-what-the-figures-of-simple-count.md
+CHASSIS_LINES_MAX = 1_900
 LINES_MAX = 15_000
 DEPENDENCIES_MAX = 22
 RPCS_MAX = 15
@@ -35,6 +38,9 @@ REST_OPERATIONS_MAX = 70
 # A migration is a record of what was done once: a list, and nobody's reading.
 SHAPED = [path for path in sources() if not is_in(path, "migrations")]
 RULES = [path for path in SHAPED if is_in(path, "use_cases", "queries", "domain")]
+NO_CODE = {
+    tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER
+}  # fmt: skip
 FLOATING = {"float", "Float", "Double", "REAL", "Numeric", "Decimal"}
 
 
@@ -47,9 +53,27 @@ def lengths() -> dict[str, int]:
     }
 
 
-def lines(*folders: str) -> int:
-    """Return how many lines the files below some folders have."""
-    return sum(len(path.read_text().splitlines()) for path in sources(*folders))
+def code_lines(*folders: str) -> int:
+    """Count the lines below some folders that hold code: docs/decisions/0009 says why those."""
+    return sum(len(lines_of_code(path)) for path in sources(*folders) if path in SHAPED)
+
+
+def lines_of_code(path: Path) -> set[int]:
+    """Return the numbers of the lines of a file that are no comment, no docstring and not blank."""
+    found: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO(path.read_text()).readline):
+        if token.type not in NO_CODE:
+            found.update(range(token.start[0], token.end[0] + 1))
+    for docstring in docstrings(parse(path)):
+        found.difference_update(range(docstring.lineno, (docstring.end_lineno or docstring.lineno) + 1))
+    return found
+
+
+def docstrings(tree: ast.Module) -> Iterator[ast.Expr]:
+    """Yield what stands by itself as a string and so only explains."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            yield node
 
 
 def test_no_function_is_long():
@@ -77,12 +101,12 @@ def test_no_file_is_long():
 
 def test_the_chassis_stays_small():
     """Plumbing that nobody can read in an hour is a framework."""
-    assert lines("chassis") <= CHASSIS_LINES_MAX
+    assert code_lines("chassis") <= CHASSIS_LINES_MAX
 
 
 def test_the_whole_stays_small():
     """Tests, measurements and generated code do not count."""
-    assert lines(*PACKAGES) <= LINES_MAX
+    assert code_lines(*PACKAGES) <= LINES_MAX
 
 
 def test_dependencies_are_few():

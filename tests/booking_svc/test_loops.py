@@ -1,10 +1,12 @@
 """What the service does without being asked goes on, whatever happens."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from booking_svc import loops
 from booking_svc.store.bookings import BOOKINGS
@@ -13,8 +15,8 @@ from booking_svc.use_cases import expire_holds
 from booking_svc.use_cases.tidy import ROWS_A_STEP, tidy
 from chassis.errors import Unavailable
 from chassis.lifecycle import keep_running
-from chassis.outbox import Published, mark_published
-from chassis.replies import Once, Replies
+from chassis.outbox import Outbox
+from chassis.replies import Replies
 from chassis.store import Store
 from tests.booking_svc import service
 from tests.booking_svc.builders import HOLD_SECONDS, commit, events, hold, publish, rows, until
@@ -64,20 +66,23 @@ async def test_a_loop_that_fails_goes_on(store: Store[Work], monkeypatch: pytest
         await task
 
 
-def keep_a_reply(work: Work, *, key: str) -> None:
-    once = Once.of(subject="usr_1", operation="x", key=key, body=b"").opening()
-    Replies(work.connection).keep(once, None, now=work.now)
-    work.connection.execute(Replies.table.update().values(reply=b"x"))
+def keep_replies(work: Work, *, keys: Sequence[str]) -> None:
+    made = [{"digest": key, "fingerprint": "", "reply": b"x", "created_at": work.now} for key in keys]
+    work.connection.execute(sa.insert(Replies.table), made)
+
+
+def mark_published(work: Work, *, position: int) -> None:
+    row = sa.update(Outbox.table).where(Outbox.table.c.position == position)
+    work.connection.execute(row.values(published_at=work.now, stream_sequence=1))
 
 
 def test_old_replies_and_published_events_are_forgotten(store: Store[Work], clock: FixedClock) -> None:
     publish(store)
     publish(store)
-    commit(store, keep_a_reply, key="old")
-    first = events(store)[0]
-    commit(store, lambda work: mark_published(work.connection, [Published(first.position, 1)], now=work.now))
+    commit(store, keep_replies, keys=["old"])
+    commit(store, mark_published, position=events(store)[0].position)
     clock.advance(2 * DAY - 1)
-    commit(store, keep_a_reply, key="young")
+    commit(store, keep_replies, keys=["young"])
     assert commit(store, tidy) == 0
     clock.advance(2)
     assert commit(store, tidy) == 1
@@ -89,7 +94,7 @@ def test_old_replies_and_published_events_are_forgotten(store: Store[Work], cloc
 
 
 def test_tidying_takes_a_bounded_step(store: Store[Work], clock: FixedClock) -> None:
-    commit(store, lambda work: [keep_a_reply(work, key=str(number)) for number in range(ROWS_A_STEP + 10)])
+    commit(store, keep_replies, keys=[str(number) for number in range(ROWS_A_STEP + 10)])
     clock.advance(3 * DAY)
     assert [commit(store, tidy) for _ in range(3)] == [ROWS_A_STEP, 10, 0]
 
