@@ -60,10 +60,13 @@ def test_zones_are_those_of_the_calls(store: Store[Work]):
 
 def test_legs_of_two_operators_follow_the_policy_of_each(store: Store[Work]):
     put_in_force(store, network.policy("opr_sea"))
-    put_in_force(store, network.policy("opr_land", base_minor=0))
+    put_in_force(store, network.policy("opr_land", base_minor=7))
+    put_in_force(store, network.policy("opr_land", base_minor=0), seen_version=1)
     keep(store, network.departure("dep_1"), network.departure("dep_2", operator="opr_land"))
     found = quote(store, asked(leg("dep_1"), leg("dep_2")))
     assert [row[0].total_minor for row in found.fares] == [555, 255]
+    assert found.policy_version == 1
+    assert quote(store, asked(leg("dep_2"), leg("dep_1"))).policy_version == 2
 
 
 def test_a_quote_ends_after_its_lifetime_in_whole_seconds(store: Store[Work]):
