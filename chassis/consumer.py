@@ -20,7 +20,7 @@ log = EventLog(__name__)
 PULL_MAX = 256
 PULL_SECONDS = 2.0
 WAIT_SECONDS = 1.0
-ACK_WAIT_SECONDS = 30
+ACK_WAIT_SECONDS = 10
 DELIVERIES_MAX = 12
 RETRY_SECONDS_MAX = 30.0
 EXPIRED = "408"
@@ -99,7 +99,7 @@ class Consumer:
             if not isinstance(error, Failure):
                 log.bug("consumer_failed", stream=self._stream, event_id=event_id, deliveries=deliveries)
             if isinstance(error, Unavailable) or deliveries < DELIVERIES_MAX:
-                await message.nak(delay=min(RETRY_SECONDS_MAX, 0.1 * 2 ** min(deliveries, 10)))
+                await message.nak(delay=retry_seconds(deliveries))
             else:
                 log.warning("event_set_aside", stream=self._stream, event_id=event_id)
                 self._set_aside.inc()
@@ -107,3 +107,8 @@ class Consumer:
         else:
             fault_point("consumer.applied")
             await message.ack()
+
+
+def retry_seconds(deliveries: int) -> float:
+    """Tell how long an event that failed again waits: twice as long each time, up to a limit."""
+    return min(RETRY_SECONDS_MAX, 0.1 * 2.0 ** min(deliveries, 10))

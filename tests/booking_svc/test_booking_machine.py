@@ -10,7 +10,15 @@ import sqlalchemy as sa
 from headway.booking.v1 import availability_events_pb2, booking_events_pb2
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 
 from booking_svc.domain.occupancy import ride_mask
 from booking_svc.domain.payment import ChargeState
@@ -25,6 +33,8 @@ from tests.clocks import FixedClock
 
 OUTCOMES = (ChargeState.CAPTURED, ChargeState.DECLINED, ChargeState.ACTION_REQUIRED, ChargeState.UNKNOWN)
 DEPARTURES_MAX = 3
+ships = st.tuples(st.integers(2, 5), st.integers(2, 5), st.integers(1, 60))
+"""Seats, calls, and hours until it leaves."""
 
 
 class BookingMachine(RuleBasedStateMachine):
@@ -41,10 +51,11 @@ class BookingMachine(RuleBasedStateMachine):
         self.network = model.Network(clock.now())
         self.published: dict[str, Any] = {}
 
-    @rule(target=departures, seats=st.integers(1, 4), calls=st.integers(2, 5), hours=st.integers(1, 60))
-    def publish(self, seats: int, calls: int, hours: int) -> str:
-        if len(self.published) >= DEPARTURES_MAX:
-            return next(iter(self.published))
+    @initialize(target=departures, ships=st.lists(ships, min_size=1, max_size=DEPARTURES_MAX))
+    def publish(self, ships: list[tuple[int, int, int]]) -> Any:
+        return multiple(*(self.publish_one(*ship) for ship in ships))
+
+    def publish_one(self, seats: int, calls: int, hours: int) -> str:
         starts_at = self.clock.now().replace(microsecond=0) + timedelta(hours=hours)
         made = builders.publish(self.store, seats=seats, stops=range(calls), starts_at=starts_at)
         self.published[made.id] = made
@@ -53,7 +64,7 @@ class BookingMachine(RuleBasedStateMachine):
         return made.id
 
     @rule(target=bookings, data=st.data(), ids=st.lists(departures, min_size=1, max_size=2), count=st.integers(1, 3))
-    def hold(self, data: st.DataObject, ids: list[str], count: int) -> str:
+    def hold(self, data: st.DataObject, ids: list[str], count: int) -> Any:
         rides = [data.draw(rides_of(self.network.departures[one])) for one in ids]
         wishes = [data.draw(seats_of(self.network.departures[one], count)) for one in ids]
         expected = self.network.refusal_of_hold(rides, wishes)
@@ -62,7 +73,7 @@ class BookingMachine(RuleBasedStateMachine):
         held, refused = attempt(lambda: builders.hold(self.store, *quoted, passengers=passengers))
         assert refused == expected
         if held is None:
-            return ""
+            return multiple()
         ends_at = min([self.clock.now() + timedelta(seconds=HOLD_SECONDS), *map(self.leaves_at, rides)])
         items = [model.Item(item.id, rides[item.leg_index], item.seat_id, item.price_minor) for item in held.items]
         for item, made in zip(items, held.items, strict=True):
@@ -77,12 +88,12 @@ class BookingMachine(RuleBasedStateMachine):
 
     @rule(booking_id=bookings)
     def release(self, booking_id: str) -> None:
-        booking = self.network.bookings.get(booking_id)
+        booking = self.network.bookings[booking_id]
         _, refused = attempt(
             lambda: commit(self.store, release_booking, caller=RIDER, booking_id=booking_id, version=0)
         )
         assert refused == refusal_of_paying(booking, self.network, otherwise="ILLEGAL_STATE")
-        if booking is not None and not refused:
+        if not refused:
             self.network.end(booking, "released")
 
     @rule(seconds=st.sampled_from([1, HOLD_SECONDS // 2, HOLD_SECONDS, 3600, 86_400]))
@@ -98,27 +109,35 @@ class BookingMachine(RuleBasedStateMachine):
             self.network.end(booking, "expired")
 
     @rule(target=charges, booking_id=bookings)
-    def begin_payment(self, booking_id: str) -> tuple[Any, str]:
-        booking = self.network.bookings.get(booking_id)
+    def begin_payment(self, booking_id: str) -> Any:
+        booking = self.network.bookings[booking_id]
         charge, refused = attempt(lambda: builders.begin(self.store, booking_id))
         assert refused == refusal_of_paying(booking, self.network, otherwise="REQUEST_IN_FLIGHT")
-        if booking is not None and not refused:
-            booking.payment, booking.charge = "processing", charge.id
-            booking.version += 1
+        if refused:
+            return multiple()
+        booking.payment, booking.charge = "processing", charge.id
+        booking.version += 1
         return charge, booking_id
 
-    @rule(target=charges, begun=consumes(charges), outcome=st.sampled_from(OUTCOMES))
-    def learn_of_payment(self, begun: tuple[Any, str], outcome: ChargeState) -> tuple[Any, str]:
+    @rule(begun=charges, outcome=st.sampled_from(OUTCOMES))
+    def learn_of_payment(self, begun: tuple[Any, str], outcome: ChargeState) -> None:
         """Let the provider say something; it may say it twice, or something else after the end."""
         charge, booking_id = begun
-        booking = self.network.bookings.get(booking_id)
-        if charge is None or booking is None:
-            return begun
+        booking = self.network.bookings[booking_id]
         is_open = booking.charge == charge.id
         builders.finish(self.store, charge, outcome, action_url="https://bank.example")
         if is_open and booking.payment != outcome.value:
             self.learn(booking, outcome)
-        return begun
+
+    @rule(booking_id=bookings)
+    def pay(self, booking_id: str) -> None:
+        """Go the usual way without a turn."""
+        booking = self.network.bookings[booking_id]
+        _, refused = attempt(lambda: builders.confirm(self.store, booking_id))
+        assert refused == refusal_of_paying(booking, self.network, otherwise="REQUEST_IN_FLIGHT")
+        if not refused:
+            booking.version += 1
+            self.network.confirm(booking)
 
     def learn(self, booking: model.Booking, outcome: ChargeState) -> None:
         if outcome is ChargeState.CAPTURED:
@@ -132,15 +151,13 @@ class BookingMachine(RuleBasedStateMachine):
 
     @rule(data=st.data(), booking_id=bookings)
     def cancel(self, data: st.DataObject, booking_id: str) -> None:
-        booking = self.network.bookings.get(booking_id)
-        confirmed = [item for item in booking.items if item.state == "confirmed"] if booking else []
+        booking = self.network.bookings[booking_id]
+        confirmed = [item for item in booking.items if item.state == "confirmed"]
         ids = data.draw(st.sets(st.sampled_from([item.id for item in confirmed]))) if confirmed else set()
         chosen = [item for item in confirmed if item.id in ids or not ids]
         fees = [self.network.fee(item) for item in chosen]
         _, refused = attempt(lambda: builders.cancel(self.store, booking_id, sorted(ids)))
-        if booking is None:
-            assert refused == "NOT_FOUND"
-        elif booking.state != "confirmed" or booking.payment in model.UNDER_WAY:
+        if booking.state != "confirmed" or booking.payment in model.UNDER_WAY:
             assert refused == "ILLEGAL_STATE"
         elif None in fees:
             assert refused == "DEPARTURE_GONE"
@@ -152,8 +169,8 @@ class BookingMachine(RuleBasedStateMachine):
 
     @rule(booking_id=bookings)
     def pay_back(self, booking_id: str) -> None:
-        booking = self.network.bookings.get(booking_id)
-        if booking is not None and booking.owed:
+        booking = self.network.bookings[booking_id]
+        if booking.owed:
             builders.pay_back(self.store, booking_id)
             self.network.pay_back(booking)
 
@@ -241,10 +258,8 @@ def seats_of(departure: model.Departure, count: int) -> st.SearchStrategy[Sequen
     return st.lists(st.sampled_from(["", "", *departure.seats]), min_size=count, max_size=count)
 
 
-def refusal_of_paying(booking: model.Booking | None, network: model.Network, *, otherwise: str) -> str:
+def refusal_of_paying(booking: model.Booking, network: model.Network, *, otherwise: str) -> str:
     """Say why a hold cannot be paid for or released; `otherwise` is the reason while money is moving."""
-    if booking is None:
-        return "NOT_FOUND"
     if booking.seen_state(network.now) == "expired":
         return "HOLD_EXPIRED"
     if booking.state != "held":

@@ -8,7 +8,7 @@ import sys
 
 import uvloop
 
-from chassis import lease, relay
+from chassis import consumer, lease, relay
 from chassis.bus import Bus
 from chassis.consumer import Consumer
 from chassis.lifecycle import keep_running, stop_tasks
@@ -42,5 +42,5 @@ async def read_all(url: str, nats_url: str) -> None:
 
 if __name__ == "__main__":
     role, *urls = sys.argv[1:]
-    lease.LEASE_SECONDS, relay.RENEW_SECONDS = 1.0, 0.3
+    lease.LEASE_SECONDS, relay.RENEW_SECONDS, consumer.ACK_WAIT_SECONDS = 1.0, 0.3, 1
     uvloop.run({"post": post_some, "read": read_all}[role](*urls))
