@@ -231,17 +231,14 @@ class RpcServer:
         if self._has_reflection:
             reflection.enable_server_reflection([*self._names, HEALTH, reflection.SERVICE_NAME], self.server)
         await self.server.start()
-        await self._report(health_pb2.HealthCheckResponse.SERVING)
+        for name in self._names:
+            await self.health.set(name, health_pb2.HealthCheckResponse.SERVING)
 
     async def stop(self, grace_seconds: float) -> None:
         """Say that no more is wanted, let what runs finish, then close."""
-        await self._report(health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self.health.enter_graceful_shutdown()
         self._edge.end_streams()
         await self.server.stop(grace_seconds)
-
-    async def _report(self, status: int) -> None:
-        for name in ("", *self._names):
-            await self.health.set(name, status)
 
 
 def method_names(descriptor: Any) -> list[str]:

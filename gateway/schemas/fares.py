@@ -18,7 +18,7 @@ MINOR_MAX = 10**9
 Category = Annotated[str, text(32)]
 Minor = Annotated[int, Field(ge=0, le=MINOR_MAX, strict=True)]
 # Compared as it stands in the operator's feed, so nothing is trimmed off it.
-ZoneId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=WITHOUT_NUL, strip_whitespace=False)]
+ZoneId = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=WITHOUT_NUL, strip_whitespace=False)]
 READ_ONLY = Field(json_schema_extra={"readOnly": True})
 
 

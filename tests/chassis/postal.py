@@ -170,6 +170,15 @@ def connections_to(server: NatsServer) -> int:
     return len([one for one in found if one.raddr and one.raddr.port == port and one.status == psutil.CONN_ESTABLISHED])
 
 
+@contextmanager
+def hanging(server: NatsServer) -> Iterator[None]:
+    """Let a broker keep its connections and say nothing."""
+    process = psutil.Process(server._process.pid)
+    process.suspend()
+    yield
+    process.resume()
+
+
 async def ids_in(nats_url: str, stream: str = "LETTERS") -> list[str]:
     return [message.headers["Nats-Msg-Id"] for message in await stream_of(nats_url, stream)]
 

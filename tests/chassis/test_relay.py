@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-import psutil
 import pytest
 import sqlalchemy as sa
 from nats.js.api import StorageType, StreamConfig
@@ -30,6 +29,7 @@ from tests.chassis.postal import (
     Work,
     client,
     connections_to,
+    hanging,
     has_count,
     ids_in,
     letters,
@@ -394,15 +394,6 @@ def counted(engine: Engine, event: str) -> Iterator[list[object]]:
     sa.event.listen(engine, event, notice)
     yield seen
     sa.event.remove(engine, event, notice)
-
-
-@contextmanager
-def hanging(server: NatsServer) -> Iterator[None]:
-    """Let a broker keep its connections and say nothing."""
-    process = psutil.Process(server._process.pid)
-    process.suspend()
-    yield
-    process.resume()
 
 
 @contextmanager

@@ -28,8 +28,8 @@ OTHER_POINTS = (
     ("consumer.fetched@pricing:kill:1", "consumer.fetched@tracking:kill:1", "writer.before_commit@gateway:kill:4"),
     ("consumer.applied@pricing:kill:1", "consumer.applied@tracking:kill:1", "writer.after_commit@gateway:kill:4"),
     ("relay.read@pricing:kill:1", "tracking.frame_committed@tracking:kill:1", "payments:before_capture"),
-    ("relay.acknowledged@pricing:kill:1", "writer.before_commit@tracking:kill:6", "payments:after_capture"),
-    ("relay.marked@pricing:kill:1", "writer.after_commit@tracking:kill:6", "writer.before_commit@pricing:kill:6"),
+    ("relay.acknowledged@pricing:kill:1", "writer.before_commit@tracking:kill:2", "payments:after_capture"),
+    ("relay.marked@pricing:kill:1", "writer.after_commit@tracking:kill:2", "writer.before_commit@pricing:kill:6"),
     ("writer.after_commit@pricing:kill:6",),
 )
 GROUPS = [first + second for first, second in zip(BOOKING_POINTS, OTHER_POINTS, strict=True)]

@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from headway.booking.v1 import availability_events_pb2, departure_events_pb2
 from headway.pricing.v1 import fare_events_pb2
 from headway.types.v1 import timetable_pb2
+from nats import connect
+from nats.js import JetStreamContext
 
 from chassis.bus import ROOT, Bus, Message, Stream
 from chassis.inbox import Inbox
@@ -43,6 +45,14 @@ async def following(
     connected = settings.model_copy(update={"nats_url": nats.url})
     async with service.serving(connected, gateway, clock) as running:
         yield running
+
+
+@pytest.fixture
+async def broker(nats: NatsServer) -> AsyncIterator[JetStreamContext]:
+    """What an operator of the broker sees and does."""
+    client = await connect(nats.url)
+    yield client.jetstream()
+    await client.close()
 
 
 async def tell(bus: Bus, fact: str, event: Any, *, id_: str, type_: str = "") -> int:
@@ -116,11 +126,11 @@ async def is_received(pricing: Pricing, count: int) -> bool:
     return await received(pricing) == count
 
 
-async def test_an_event_that_comes_twice_has_its_effect_once(following: Pricing, bus: Bus, nats: NatsServer):
+async def test_an_event_that_comes_twice_has_its_effect_once(following: Pricing, bus: Bus, broker: JetStreamContext):
     await tell_departure(bus, network.message(version=1), id_="evt_1")
     await until(lambda: is_received(following, 1))
     # The broker knows the id and drops it; a stream that was lost and replayed does not.
-    await bus.jetstream.delete_stream("DEPARTURE")
+    await broker.delete_stream("DEPARTURE")
     await bus.ensure(BOOKINGS_STREAMS[0])
     await tell_departure(bus, network.message(version=2), id_="evt_1")
     await tell_departure(bus, network.message("dep_2"), id_="evt_2")
@@ -141,16 +151,16 @@ async def test_events_from_before_the_service_started_are_taken_in(
         assert await received(pricing) == 2
 
 
-async def test_a_fact_that_carries_no_departure_is_passed_over(following: Pricing, bus: Bus):
+async def test_a_fact_that_carries_no_departure_is_passed_over(following: Pricing, bus: Bus, broker: JetStreamContext):
     empty = departure_events_pb2.DepartureChanged()
     await tell(bus, "departure.not_coming", empty, id_="evt_1", type_="headway.booking.v1.DepartureNotComing")
     await tell_departure(bus, network.message())
     await until(lambda: following.knows("dep_1"))
-    await until(lambda: is_all_acknowledged(bus, "pricing_departures"))
+    await until(lambda: is_all_acknowledged(broker, "pricing_departures"))
 
 
-async def is_all_acknowledged(bus: Bus, durable: str) -> bool:
-    info = await bus.jetstream.consumer_info("DEPARTURE", durable)
+async def is_all_acknowledged(broker: JetStreamContext, durable: str) -> bool:
+    info = await broker.consumer_info("DEPARTURE", durable)
     return info.num_ack_pending == 0 and info.num_pending == 0
 
 
@@ -172,10 +182,10 @@ async def test_how_full_a_departure_is_follows_the_newest_event(following: Prici
     assert found.observed_at == START.astimezone(UTC)
 
 
-async def test_a_policy_that_comes_into_force_is_told_to_everybody(following: Pricing, bus: Bus):
+async def test_a_policy_that_comes_into_force_is_told_to_everybody(following: Pricing, broker: JetStreamContext):
     await following.put_in_force(network.policy())
-    await until(lambda: is_published(bus))
-    told = await bus.jetstream.get_last_msg("FARE", f"{ROOT}.fare.policy_published.opr_sea.opr_sea")
+    await until(lambda: is_published(broker))
+    told = await broker.get_last_msg("FARE", f"{ROOT}.fare.policy_published.opr_sea.opr_sea")
     assert told.headers["ce-type"] == "headway.pricing.v1.FarePolicyPublished"
     assert told.headers["ce-source"] == "headway/pricing"
     event = fare_events_pb2.FarePolicyPublished.FromString(told.data)
@@ -183,6 +193,6 @@ async def test_a_policy_that_comes_into_force_is_told_to_everybody(following: Pr
     assert (event.policy.version, event.policy.is_published) == (1, True)
 
 
-async def is_published(bus: Bus) -> bool:
-    info = await bus.jetstream.streams_info()
+async def is_published(broker: JetStreamContext) -> bool:
+    info = await broker.streams_info()
     return any(stream.config.name == "FARE" and stream.state.messages for stream in info)

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from chassis.inbox import Inbox
-from chassis.outbox import Outbox, Published, mark_published, unpublished
+from chassis.outbox import Outbox
 from chassis.store import Store
 from pricing_svc.domain.departure import Availability
 from pricing_svc.loops import tidy
@@ -52,9 +52,9 @@ def test_events_stay_for_seven_days_after_they_were_published_and_for_ever_befor
         put_in_force(store, network.policy(operator))
 
     def mark(work: Work) -> None:
-        old, new, _ = unpublished(work.connection, limit=9)
-        mark_published(work.connection, [Published(old.position, 1)], now=now - 8 * DAY)
-        mark_published(work.connection, [Published(new.position, 2)], now=now - 6 * DAY)
+        for operator, days in (("opr_old", 8), ("opr_new", 6)):
+            row = sa.update(Outbox.table).where(Outbox.table.c.subject.endswith(operator))
+            work.connection.execute(row.values(published_at=now - days * DAY))
 
     commit(store, mark)
     assert commit(store, prune) == 1

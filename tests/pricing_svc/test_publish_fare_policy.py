@@ -2,10 +2,11 @@
 
 import grpc
 import pytest
+import sqlalchemy as sa
 from headway.pricing.v1 import fare_events_pb2, pricing_service_pb2
 
 from chassis.errors import LostRace, NotFound
-from chassis.outbox import unpublished
+from chassis.outbox import Outbox
 from chassis.store import Store
 from pricing_svc import translate
 from pricing_svc.domain.errors import NoDraft
@@ -26,7 +27,9 @@ def in_force(store: Store[Work]) -> FarePolicy:
 
 
 def events(store: Store[Work]):
-    return ask(store, lambda work: unpublished(work.connection, limit=99))
+    """Read what waits to be told, in order."""
+    waiting = sa.select(Outbox.table).order_by(Outbox.table.c.position)
+    return ask(store, lambda work: list(work.connection.execute(waiting)))
 
 
 def test_what_is_published_is_in_force_and_told(store: Store[Work]):
