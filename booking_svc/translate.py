@@ -20,6 +20,7 @@ from booking_svc.use_cases.hold_booking import PassengerWish
 from booking_svc.use_cases.publish_departure import CallWish
 from chassis.ids import stable_id
 
+AboutPart = booking_service_pb2.GetAvailabilityRequest | booking_service_pb2.GetSeatMapRequest
 PAGE_SIZE, PAGE_SIZE_MAX = 50, 200
 
 
@@ -293,6 +294,14 @@ def cancel_departures_in(request: timetable_service_pb2.CancelDeparturesRequest)
 
 def layout_seats_in(request: timetable_service_pb2.CreateLayoutRequest) -> list[LayoutSeat]:
     return [LayoutSeat(seat.id, seat.row, seat.column, frozenset(seat.features)) for seat in request.seats]
+
+
+def part_in(request: AboutPart) -> dict[str, str]:
+    return {
+        "departure_id": request.departure_id,
+        "origin_stop_id": request.origin_stop_id,
+        "destination_stop_id": request.destination_stop_id,
+    }
 
 
 def hold_booking_in(request: booking_service_pb2.HoldBookingRequest) -> dict[str, Any]:

@@ -67,23 +67,11 @@ class BookingServicer(booking_service_pb2_grpc.BookingServiceServicer):
 
     async def GetAvailability(self, request: pb.GetAvailabilityRequest, context: Context) -> pb.Availability:
         check.check_part(request)
-        found = await self.store.read(
-            get_availability,
-            departure_id=request.departure_id,
-            origin_stop_id=request.origin_stop_id,
-            destination_stop_id=request.destination_stop_id,
-        )
-        return translate.availability_out(found)
+        return translate.availability_out(await self.store.read(get_availability, **translate.part_in(request)))
 
     async def GetSeatMap(self, request: pb.GetSeatMapRequest, context: Context) -> pb.SeatMap:
         check.check_part(request)
-        found = await self.store.read(
-            get_seat_map,
-            departure_id=request.departure_id,
-            origin_stop_id=request.origin_stop_id,
-            destination_stop_id=request.destination_stop_id,
-        )
-        return translate.seat_map_out(found)
+        return translate.seat_map_out(await self.store.read(get_seat_map, **translate.part_in(request)))
 
     async def HoldBooking(self, request: pb.HoldBookingRequest, context: Context) -> bookings_pb2.Booking:
         check.check_hold(request)

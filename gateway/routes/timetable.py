@@ -1,6 +1,6 @@
 """The timetable: departures, the seats in vehicles, and what is free."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from fastapi import Depends, Query, Response
@@ -170,6 +170,23 @@ async def register_vehicle(body: RegisterVehicle, call: StaffMaybeWithKey, servi
     return Vehicle.from_proto(await services.ask(services.timetable.RegisterVehicle, body.to_proto(), call))
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The part of a departure that is asked about: between two stops, or the whole."""
+
+    departure_id: PathId
+    origin_stop_id: Origin = None
+    destination_stop_id: Destination = None
+
+    def fields(self) -> dict[str, str]:
+        """Return what every request for a part says."""
+        return {
+            "departure_id": self.departure_id,
+            "origin_stop_id": self.origin_stop_id or "",
+            "destination_stop_id": self.destination_stop_id or "",
+        }
+
+
 @router.get(
     "/departures/{departure_id}/availability",
     tags=["Rider"],
@@ -177,23 +194,12 @@ async def register_vehicle(body: RegisterVehicle, call: StaffMaybeWithKey, servi
     responses=problems("not_found", "unknown_stop", "not_served"),
 )
 async def get_availability(
-    *,
-    departure_id: PathId,
-    call: Anonymous,
-    services: Services,
-    response: Response,
-    origin_stop_id: Origin = None,
-    destination_stop_id: Destination = None,
+    part: Annotated[Part, Depends()], call: Anonymous, services: Services, response: Response
 ) -> Availability:
     """Count the seats that are free on the whole of a part of a departure."""
-    request = booking_service_pb2.GetAvailabilityRequest(
-        departure_id=departure_id,
-        origin_stop_id=origin_stop_id or "",
-        destination_stop_id=destination_stop_id or "",
-    )
-    found = await services.ask(services.bookings.GetAvailability, request, call)
+    request = booking_service_pb2.GetAvailabilityRequest(**part.fields())
     response.headers["Cache-Control"] = "no-store"
-    return Availability.from_proto(found)
+    return Availability.from_proto(await services.ask(services.bookings.GetAvailability, request, call))
 
 
 @router.get(
@@ -203,20 +209,9 @@ async def get_availability(
     responses=problems("not_found", "unknown_stop", "not_served"),
 )
 async def get_seat_map(
-    *,
-    departure_id: PathId,
-    call: Anonymous,
-    services: Services,
-    response: Response,
-    origin_stop_id: Origin = None,
-    destination_stop_id: Destination = None,
+    part: Annotated[Part, Depends()], call: Anonymous, services: Services, response: Response
 ) -> SeatMap:
     """Read every seat of a departure and whether it is free on the whole of a part."""
-    request = booking_service_pb2.GetSeatMapRequest(
-        departure_id=departure_id,
-        origin_stop_id=origin_stop_id or "",
-        destination_stop_id=destination_stop_id or "",
-    )
-    found = await services.ask(services.bookings.GetSeatMap, request, call)
+    request = booking_service_pb2.GetSeatMapRequest(**part.fields())
     response.headers["Cache-Control"] = "no-store"
-    return SeatMap.from_proto(found)
+    return SeatMap.from_proto(await services.ask(services.bookings.GetSeatMap, request, call))
