@@ -17,7 +17,8 @@ RETRY = {
     "initialBackoff": "0.05s",
     "maxBackoff": "0.5s",
     "backoffMultiplier": 2,
-    "retryableStatusCodes": ["UNAVAILABLE"],
+    # A server that stops cancels what it has not begun.
+    "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
 }
 """Safe for every method: reads change nothing, and writes carry a key that makes a repeat harmless."""
 RETRYING = {
@@ -33,6 +34,8 @@ OPTIONS = [
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
     ("grpc.max_receive_message_length", 8 * 1024 * 1024),
+    # A failure with all its facts comes in trailers.
+    ("grpc.max_metadata_size", 64 * 1024),
 ]
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any
@@ -125,8 +125,8 @@ class Edge(aio.ServerInterceptor):
 
     def _streaming(self, method: str, behaviour: Callable[..., Any], parse: Callable[[Any], Any]) -> Callable[..., Any]:
         async def serve(request: Any, context: Context) -> AsyncIterator[Any]:
-            async with self._watched(method, context), aclosing(behaviour(parse(request), context)) as replies:
-                async for reply in replies:
+            async with self._watched(method, context):
+                async for reply in behaviour(parse(request), context):
                     yield reply
 
         return serve

@@ -8,8 +8,8 @@ import asyncio
 
 from google.protobuf.message import Message
 
+from booking_svc.domain.booking import Booking
 from booking_svc.flows.payments import Payments
-from booking_svc.queries.get_booking import get_booking
 from booking_svc.use_cases.begin_payment import begin_payment
 from chassis.access import Caller
 from chassis.faults import fault_point
@@ -20,19 +20,21 @@ async def confirm_booking(
     payments: Payments, *, once: Once, caller: Caller, booking_id: str, version: int, payment_token: str
 ) -> Message:
     """Charge for a hold and confirm it; answer as things stand when the provider takes too long."""
-    task = payments.start(
-        pay(payments, once=once, caller=caller, booking_id=booking_id, version=version, payment_token=payment_token)
+    beginning = payments.start(
+        begin(payments, once=once, caller=caller, booking_id=booking_id, version=version, payment_token=payment_token)
     )
-    done, _ = await asyncio.wait({task}, timeout=payments.wait_seconds)
-    if done:
-        return task.result()
-    return payments.answer(await payments.store.read(get_booking, caller=caller, booking_id=booking_id))
+    begun = await asyncio.shield(beginning)
+    if isinstance(begun, Message):
+        return begun
+    booking, charging = begun
+    done, _ = await asyncio.wait({charging}, timeout=payments.wait_seconds)
+    return charging.result() if done else payments.answer(booking)
 
 
-async def pay(
+async def begin(
     payments: Payments, *, once: Once, caller: Caller, booking_id: str, version: int, payment_token: str
-) -> Message:
-    """Open the charge, unless the key says that this was answered before, and make it."""
+) -> Message | tuple[Booking, asyncio.Task[Message]]:
+    """Open the charge and start to make it, unless the key says that this was answered before."""
     fault_point("booking.before_begin_payment")
     begun = await payments.store.write(
         begin_payment,
@@ -44,5 +46,5 @@ async def pay(
     )
     if isinstance(begun, Message):
         return begun
-    _, charge = begun
-    return await payments.charge(charge, token=payment_token)
+    booking, charge = begun
+    return booking, payments.start(payments.charge(charge, token=payment_token))

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
@@ -24,6 +24,7 @@ log = EventLog(__name__)
 CHARGES_AT_ONCE = 20
 
 Answer = Callable[[Booking], Message]
+T = TypeVar("T")
 
 
 class Payments:
@@ -45,10 +46,10 @@ class Payments:
         self._provider = provider
         self._issue_ticket = issue_ticket
         self._give_up = timedelta(seconds=give_up_seconds)
-        self._tasks: set[asyncio.Task[Message]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._charging: set[str] = set()
 
-    def start(self, work: Coroutine[Any, Any, Message]) -> asyncio.Task[Message]:
+    def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Begin work that goes on when whoever asked for it has gone."""
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
@@ -83,7 +84,7 @@ class Payments:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _done(self, task: asyncio.Task[Message]) -> None:
+    def _done(self, task: asyncio.Task[Any]) -> None:
         """Forget work that is done; whoever asked for it may have gone, so look at what it raised."""
         self._tasks.discard(task)
         failure = None if task.cancelled() else task.exception()

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from grpc import aio
 from headway.booking.v1 import booking_service_pb2 as pb
-from headway.booking.v1 import booking_service_pb2_grpc, bookings_pb2, timetable_service_pb2_grpc
+from headway.booking.v1 import booking_service_pb2_grpc, bookings_pb2, timetable_service_pb2_grpc, vehicles_pb2
 from headway.booking.v1 import timetable_service_pb2 as timetable_pb
 from headway.types.v1 import timetable_pb2
 from prometheus_client import CollectorRegistry
@@ -98,10 +98,20 @@ class Booking:
             quote_claims(rides, categories) | changes, typ=sign["typ"], now=now, ttl=ttl
         )
 
+    async def layout(self, seat_ids: Sequence[str], *, caller: Caller = STAFF) -> vehicles_pb2.Layout:
+        seats = [vehicles_pb2.LayoutSeat(id=one, row=1, column=place) for place, one in enumerate(seat_ids)]
+        request = timetable_pb.CreateLayoutRequest(operator_id=OPERATOR, name="Boat", seats=seats)
+        found: vehicles_pb2.Layout = await self.timetable.CreateLayout(request, metadata=self.metadata(caller))
+        return found
+
     async def publish(self, *, caller: Caller = STAFF, **changes: Any) -> timetable_pb2.Departure:
         request = departure_request(**changes)
         found: timetable_pb2.Departure = await self.timetable.PublishDeparture(request, metadata=self.metadata(caller))
         return found
+
+    async def cancel_departures(self, *departure_ids: str, caller: Caller = STAFF) -> None:
+        request = timetable_pb.CancelDeparturesRequest(operator_id=OPERATOR, departure_ids=departure_ids)
+        await self.timetable.CancelDepartures(request, metadata=self.metadata(caller))
 
     async def hold(self, *rides: "Ride", caller: Caller = RIDER, **changes: Any) -> bookings_pb2.Booking:
         request = self.hold_request(*rides, **changes)
@@ -122,6 +132,14 @@ class Booking:
         """Call confirm_booking; await the answer, or ask the call for its trailing metadata."""
         request = pb.ConfirmBookingRequest(booking_id=booking_id, payment_method="sandbox", payment_token=token)
         return self.bookings.ConfirmBooking(request, metadata=self.metadata(caller, key=key))
+
+    async def cancel(self, booking_id: str, *item_ids: str, caller: Caller = RIDER) -> bookings_pb2.Booking:
+        """Cancel items, or all of them, at the price of this moment."""
+        wanted = pb.QuoteCancellationRequest(booking_id=booking_id, item_ids=item_ids)
+        quoted = await self.bookings.QuoteCancellation(wanted, metadata=self.metadata(caller))
+        request = pb.CancelBookingRequest(booking_id=booking_id, cancellation_quote_token=quoted.token)
+        found: bookings_pb2.Booking = await self.bookings.CancelBooking(request, metadata=self.metadata(caller))
+        return found
 
     async def get(self, booking_id: str, *, caller: Caller = RIDER) -> bookings_pb2.Booking:
         request = pb.GetBookingRequest(booking_id=booking_id)

@@ -113,6 +113,13 @@ def test_seats_are_given_in_order_and_shared_by_rides_that_do_not_meet(store: St
         hold(store, (departure, 0, 1))
 
 
+def test_a_seat_that_came_back_is_given_again(store: Store[Work]) -> None:
+    departure = publish(store, seats=3)
+    first, *_ = (hold(store, (departure, 0, 3)) for _ in range(3))
+    commit(store, release_booking, caller=RIDER, booking_id=first.id, version=0)
+    assert seats_of(hold(store, (departure, 1, 2))) == ["1"]
+
+
 def test_named_seats_are_held_leg_by_leg(store: Store[Work]) -> None:
     first, second = publish(store, seats=4), publish(store, seats=4)
     held = hold(store, (first, 0, 1), (second, 0, 1), passengers=[passenger("3", ""), passenger("", "1")])

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,10 +11,15 @@ from typing import Any
 import grpc
 from grpc import aio
 from headway.booking.v1 import timetable_service_pb2, timetable_service_pb2_grpc
-from headway.booking.v1.timetable_service_pb2 import ListDeparturesRequest, ListDeparturesResponse
+from headway.booking.v1.timetable_service_pb2 import (
+    GetDepartureRequest,
+    ListDeparturesRequest,
+    ListDeparturesResponse,
+)
 from headway.tracking.v1 import tracking_service_pb2, tracking_service_pb2_grpc
 from headway.tracking.v1.positions_pb2 import TrackedVehicle
 from headway.tracking.v1.tracking_service_pb2 import GetVehicleRequest, PositionAck, PositionBatch
+from headway.types.v1.timetable_pb2 import Departure
 from prometheus_client import CollectorRegistry
 
 from chassis.access import PUBLIC, SERVICES, Rules, needs
@@ -73,6 +78,9 @@ class Tracking(tracking_service_pb2_grpc.TrackingServiceServicer):
 class Timetable(timetable_service_pb2_grpc.TimetableServiceServicer):
     def __init__(self, does: Tracking) -> None:
         self.does = does
+
+    async def GetDeparture(self, request: GetDepartureRequest, context: Any) -> Departure:
+        return Departure(id=request.departure_id)
 
     async def ListDepartures(
         self, request: ListDeparturesRequest, context: Any
@@ -134,6 +142,37 @@ async def serving(keys_dir: Path, **options: Any) -> AsyncIterator[Served]:
     async with open_channel(f"127.0.0.1:{built[0].port}") as channel:
         yield Served(*built, channel)
         await built[0].stop(1)
+
+
+class Wire:
+    """A way to a server that can be cut, as a cable is: nobody says goodbye."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._writers: list[asyncio.StreamWriter] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> str:
+        """Lay the wire and return the address of its near end."""
+        self._server = await asyncio.start_server(self._join, "127.0.0.1", 0)
+        return f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._port)
+        self._writers += writer, far_writer
+        self._tasks += (asyncio.ensure_future(pass_on(*ends)) for ends in ((reader, far_writer), (far_reader, writer)))
+
+    async def cut(self) -> None:
+        self._server.close()
+        for writer in self._writers:
+            writer.transport.abort()
+        await asyncio.gather(*self._tasks)
+
+
+async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(ConnectionError):
+        while data := await reader.read(65536):
+            writer.write(data)
 
 
 async def refusal(call: Awaitable[Any]) -> RemoteFailure:

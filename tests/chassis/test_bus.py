@@ -28,7 +28,7 @@ async def bus(nats):
 # Subjects
 
 
-@given(st.text())
+@given(st.text() | st.text(alphabet="aZ0_-.*> ~"))
 def test_a_token_never_breaks_a_subject(text):
     """No dot, no space, no wildcard, never empty: one name and nothing else."""
     assert PLAIN_TOKEN.fullmatch(subject_token(text))
@@ -190,7 +190,7 @@ async def test_many_who_wait_for_the_broker_share_one_connection(bus, nats):
     waiting = asyncio.gather(*(bus.connect() for _ in range(5)))
     nats.start_again()
     await asyncio.wait_for(waiting, 5)
-    await bus.client.flush()
+    await asyncio.sleep(0.6)  # one that was left would have come back by now
     assert connections_to(nats) == 1
 
 

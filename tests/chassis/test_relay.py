@@ -281,6 +281,20 @@ async def test_a_restart_finds_what_was_lost_while_nobody_looked(sqlite_url, nat
         assert await ids_in(nats.url) == await running.ids()
 
 
+async def test_a_stream_made_anew_is_filled_again_though_others_have_filled_it_too(sqlite_url, nats):
+    """It is not the stream that it was, however long it is."""
+    async with office(sqlite_url, nats.url) as running:
+        await running.post(*letters(20))
+        await until(running.is_all_out)
+    async with client(nats.url) as connection:
+        await connection.jetstream().delete_stream("LETTERS")
+        await connection.jetstream().add_stream(StreamConfig("LETTERS", subjects=list(LETTERS.subjects)))
+        for number in range(30):
+            await connection.jetstream().publish(f"{ROOT}.letters.stranger", f"{number}".encode())
+    async with office(sqlite_url, nats.url):
+        await until(lambda: has_count(nats, 50))
+
+
 # Several relays
 
 
@@ -294,9 +308,10 @@ async def test_one_of_two_relays_publishes_and_the_other_takes_over_when_it_is_g
         await until(one.is_all_out)
         [holder] = {message.headers["ce-source"] for message in await stream_of(nats.url)}
         dead, heir = (one, two) if holder == "one" else (two, one)
-        await dead.post(*letters(40, first=400))
         dead.task.cancel()
-        await heir.post(*letters(40, first=440))
+        await heir.post(*letters(40, first=400))
+        await asyncio.sleep(0.3)
+        assert len(await heir.waiting()) == 40  # the lease is not over yet
         await until(heir.is_all_out, within=1.0 + 0.3 + 2)
         messages = await stream_of(nats.url)
         assert [message.headers["Nats-Msg-Id"] for message in messages] == await heir.ids()

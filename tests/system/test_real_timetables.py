@@ -17,7 +17,7 @@ RUNS = 12
 @pytest.mark.parametrize("name", ["caltrain", "bart"])
 def test_riders_ride_real_trains(stack: Stack, name: str) -> None:
     feed = Feed(name)
-    day = datetime.now(ZoneInfo(feed.timezone)).date() + timedelta(days=3)
+    day = datetime.now(ZoneInfo(feed.timezone)).date() + timedelta(days=4)
     with admin(stack) as operator, guest(stack) as rider:
         put_in_force(operator, feed)
         described = feed.departures(day, count=RUNS, routes=4)

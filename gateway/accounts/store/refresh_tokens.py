@@ -24,7 +24,8 @@ class RefreshTokens:
         self._connection.execute(sa.insert(TABLE), asdict(token))
 
     def find(self, digest: str) -> RefreshToken | None:
-        row = self._connection.execute(sa.select(TABLE).where(TABLE.c.digest == digest)).first()
+        """Read a token as no other gateway can spend it before this transaction ends."""
+        row = self._connection.execute(sa.select(TABLE).where(TABLE.c.digest == digest).with_for_update()).first()
         return None if row is None else RefreshToken(**row._mapping)
 
     def spend(self, token: RefreshToken, *, successor: str | None, now: datetime) -> None:

@@ -1,0 +1,138 @@
+"""Migrations: each revision once, whoever starts at the same time, and never backwards."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from chassis.database import Database
+from chassis.migrate import migrate
+
+ROOT = Path(__file__).parents[2]
+FIRST = """
+from alembic import op
+import sqlalchemy as sa
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade():
+    op.create_table("ships", sa.Column("name", sa.String, primary_key=True))
+    op.execute("INSERT INTO ships VALUES ('Asta')")
+"""
+SECOND = """
+from alembic import op
+import sqlalchemy as sa
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade():
+    op.add_column("ships", sa.Column("seats", sa.Integer, nullable=False, server_default="50"))
+    op.execute("INSERT INTO ships (name) VALUES ('Bore')")
+"""
+FAILING = """
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade():
+    op.execute("INSERT INTO ships (name) VALUES ('Ceres')")
+    op.execute("INSERT INTO nowhere VALUES (1)")
+"""
+SLOW = FIRST.replace("def upgrade():", 'def upgrade():\n    op.execute("SELECT pg_sleep(2.5)")')
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "ferry_svc" / "store" / "migrations"
+    folder.mkdir(parents=True)
+    (folder / "0001_ships.py").write_text(FIRST)
+    return folder
+
+
+@pytest.fixture
+def database(database_url):
+    database = Database(database_url)
+    yield database
+    database.close()
+
+
+def read(database: Database, statement: str) -> list[tuple[object, ...]]:
+    with database.reader.connect() as connection:
+        return [tuple(row) for row in connection.execute(sa.text(statement))]
+
+
+def test_an_empty_database_gets_everything_in_order(database, folder):
+    (folder / "0002_seats.py").write_text(SECOND)
+    migrate(database, folder)
+    assert read(database, "SELECT name, seats FROM ships ORDER BY name") == [("Asta", 50), ("Bore", 50)]
+    assert read(database, "SELECT version_num FROM alembic_version") == [("0002",)]
+
+
+def test_a_database_gets_what_it_lacks_and_nothing_twice(database, folder):
+    migrate(database, folder)
+    migrate(database, folder)
+    assert read(database, "SELECT name FROM ships") == [("Asta",)]
+    (folder / "0002_seats.py").write_text(SECOND)
+    migrate(database, folder)
+    migrate(database, folder)
+    assert read(database, "SELECT name, seats FROM ships ORDER BY name") == [("Asta", 50), ("Bore", 50)]
+    assert read(database, "SELECT version_num FROM alembic_version") == [("0002",)]
+
+
+def test_a_revision_that_fails_leaves_the_database_as_it_was(database, folder):
+    migrate(database, folder)
+    (folder / "0002_seats.py").write_text(SECOND)
+    (folder / "0003_nowhere.py").write_text(FAILING)
+    with pytest.raises(sa.exc.DBAPIError):
+        migrate(database, folder)
+    assert read(database, "SELECT * FROM ships") == [("Asta",)]
+    assert read(database, "SELECT version_num FROM alembic_version") == [("0001",)]
+
+
+def test_a_database_of_a_newer_version_is_refused_in_plain_words_and_left_alone(database, folder):
+    (folder / "0002_seats.py").write_text(SECOND)
+    migrate(database, folder)
+    (folder / "0002_seats.py").unlink()
+    with pytest.raises(SystemExit) as end:
+        migrate(database, folder)
+    assert "database of ferry_svc is at revision 0002" in str(end.value)
+    assert "newer version" in str(end.value)
+    assert len(read(database, "SELECT * FROM ships")) == 2
+
+
+MIGRATE = (
+    "import sys; from pathlib import Path; from chassis.database import Database; from chassis.migrate import migrate"
+)
+MIGRATE += "; database = Database(sys.argv[1]); migrate(database, Path(sys.argv[2])); database.close()"
+
+
+def test_of_many_processes_that_start_at_once_one_migrates_and_the_others_wait_for_it(postgresql_url, folder):
+    """However long it takes: longer than a statement or a lock may take otherwise."""
+    (folder / "0001_ships.py").write_text(SLOW)
+    (folder / "0002_seats.py").write_text(SECOND)
+    command = [sys.executable, "-c", MIGRATE, postgresql_url, folder]
+    processes = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    errors = [process.communicate(timeout=60)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0] * 4, errors
+    database = Database(postgresql_url)
+    assert read(database, "SELECT name FROM ships ORDER BY name") == [("Asta",), ("Bore",)]
+    database.close()
+
+
+def test_after_a_migration_statements_have_their_limits_again(postgresql_url, folder):
+    database = Database(postgresql_url)
+    migrate(database, folder)
+    with database.writer.connect() as connection:
+        limits = [
+            connection.execute(sa.text(f"SHOW {name}")).scalar_one() for name in ("lock_timeout", "statement_timeout")
+        ]
+    assert limits == ["2s", "5s"]
+    database.close()
