@@ -128,7 +128,6 @@ def sign_up_rider(desk: Desk) -> Good:
 GOOD: Mapping[str, tuple[Callable[[Desk], Good], Mapping[str, Bad]]] = {
     "hold_booking": (hold_booking, {**BAD, **BAD_PASSENGERS, **BAD_NAMES}),
     "confirm_booking": (confirm_booking, BAD),
-    "cancel_booking": (cancel_booking, BAD),
     "look_up_booking": (look_up_booking, BAD),
     "quote_fare": (quote_fare, {**BAD, **BAD_PASSENGERS}),
     "quote_fares": (quote_fares, BAD),
@@ -138,6 +137,8 @@ GOOD: Mapping[str, tuple[Callable[[Desk], Good], Mapping[str, Bad]]] = {
     "register_vehicle": (register_vehicle, BAD),
     "report_positions": (report_positions, BAD),
     "sign_up_rider": (sign_up_rider, BAD),
+    # Last, because its refund comes a moment later.
+    "cancel_booking": (cancel_booking, BAD),
 }
 """Operation -> its good body, and how that is spoilt."""
 
