@@ -52,19 +52,15 @@ class Stream:
     days: int = 7
 
     def config(self) -> dict[str, object]:
-        """Return the broker's form of it."""
+        """Return the broker's form of it; what it does not say is without limit."""
         return {
             "name": self.name,
             "subjects": list(self.subjects),
             "storage": "file" if self.is_durable else "memory",
-            "retention": "limits",
             "discard": "new" if self.is_durable else "old",
             "max_msgs_per_subject": self.messages_per_subject,
-            "max_msgs": -1,
-            "max_bytes": -1,
             "max_age": self.days * 86_400 * NANOSECONDS,
             "duplicate_window": DUPLICATE_WINDOW_SECONDS * NANOSECONDS,
-            "num_replicas": 1,
             "allow_direct": True,
             "allow_atomic": self.is_durable,
         }
@@ -111,10 +107,6 @@ class Bus:
         self.client = Client()
         self.streams = {stream.name: stream for stream in streams}
         self._subjects = re.compile("|".join(stream.pattern() for stream in streams))
-
-    @property
-    def is_connected(self) -> bool:
-        return bool(self.client.is_connected)
 
     async def connect(self) -> None:
         """Wait until the broker is there; a lost connection mends itself, only a closed one is made anew."""

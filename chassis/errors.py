@@ -80,6 +80,12 @@ class Forbidden(Failure):
     detail = "Your token does not carry the scope that this needs."
 
 
+class ForbiddenOperator(Forbidden):
+    """The caller works for another operator."""
+
+    detail = "Your token does not work for this operator."
+
+
 class OverLimit(Failure):
     """Too much at once from one caller."""
 

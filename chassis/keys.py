@@ -145,7 +145,7 @@ def open_signer(name: str, folder: Path) -> Signer:
         write_once(private, OKPKey.generate_key("Ed25519").as_dict(private=True))
     key = OKPKey.import_key(json.loads(private.read_text()))
     public = key.as_dict(private=False)
-    if trusted.exists() and json.loads(trusted.read_text()) != public:
+    if trusted.exists() and json.loads(trusted.read_text())["x"] != public["x"]:
         trusted.unlink()
     if not trusted.exists():
         write_once(trusted, public)

@@ -1,6 +1,6 @@
 """What can stand in the way of selling a seat; reasons are the codes of the contract in upper case."""
 
-from chassis.errors import InvalidInput, LostRace, NotAllowedNow, NotFound, OverLimit
+from chassis.errors import InvalidInput, LostRace, NotAllowedNow, NotFound, OverLimit, RequestInFlight
 
 
 class UnknownStop(NotFound):
@@ -66,6 +66,12 @@ class HoldExpired(NotAllowedNow):
 class IllegalState(NotAllowedNow):
     reason = "ILLEGAL_STATE"
     detail = "This cannot be done in the present state; see available_actions."
+
+
+class PaymentUnderWay(RequestInFlight):
+    """Another request, or the same with another key, is paying for this booking."""
+
+    detail = "A payment for this booking is under way. Wait, then read the booking."
 
 
 class PaymentDeclined(NotAllowedNow):

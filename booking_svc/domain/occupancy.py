@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from booking_svc.domain.errors import NeedsNotMet, SeatTaken, SoldOut
 from booking_svc.domain.layout import Layout
+from chassis.errors import FieldError, InvalidInput
 
 Masks = Mapping[int, int]
 """Seat index -> taken segments; a seat that is absent is free all the way."""
@@ -92,7 +93,12 @@ def choose_named(layout: Layout, wishes: Sequence[Wish], masks: Masks, ride: int
         if not wish.seat_id:
             continue
         seat = index.get(wish.seat_id)
-        if seat is None or masks.get(seat, 0) & ride or seat in chosen.values():
+        if seat is None or seat in chosen.values():
+            advice = (
+                "No seat has this label: see the seat map." if seat is None else "Give everybody a seat of their own."
+            )
+            raise InvalidInput(errors=[FieldError(f"/passengers/{place}/seat_ids", advice)])
+        if masks.get(seat, 0) & ride:
             conflicts.append(wish.seat_id)
         elif not wish.needs <= layout.seats[seat].features:
             raise NeedsNotMet(seat_ids=[wish.seat_id])

@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 from booking_svc.domain.booking import UNDER_WAY, Booking, BookingState
+from booking_svc.domain.errors import PaymentUnderWay
 from booking_svc.domain.payment import Charge, ChargeState
 from booking_svc.store.work import Work
 from chassis.access import Caller
-from chassis.errors import RequestInFlight
 from chassis.replies import Once
 
 ACTION_GRACE = timedelta(minutes=5)
@@ -20,7 +20,7 @@ def begin_payment(
     booking = work.bookings.get(booking_id, caller=caller)
     booking.expect_version(version)
     if booking.state is BookingState.HELD and booking.payment_state in UNDER_WAY:
-        raise RequestInFlight
+        raise PaymentUnderWay
     paying = booking.begin_payment(now=work.now)
     charge = Charge(
         work.new_id("chg"),

@@ -1,7 +1,7 @@
 """Cancel items as quoted and owe the refund."""
 
 from booking_svc.domain import cancellation, ledger
-from booking_svc.domain.booking import Booking
+from booking_svc.domain.booking import Booking, BookingState
 from booking_svc.domain.errors import QuoteChanged, QuoteInvalid
 from booking_svc.domain.events import BookingCancelled
 from booking_svc.domain.payment import Refund
@@ -16,10 +16,10 @@ def cancel_booking(work: Work, *, caller: Caller, booking_id: str, version: int,
     booking.expect_version(version)
     if quote.booking_id != booking.id:
         raise QuoteInvalid
+    if quote.booking_version != booking.version and booking.state is BookingState.CONFIRMED:
+        raise QuoteChanged
     # Refuses what can no longer be cancelled at all; the quoted price stands until it expires.
     cancellation.quote(booking, quote.item_ids, now=work.now)
-    if quote.booking_version != booking.version:
-        raise QuoteChanged
     cancelled = booking.cancel(quote.item_ids, is_refunded=quote.refund_minor > 0)
     work.bookings.save(cancelled)
     work.give_seats([item for item in booking.items if item.id in quote.item_ids])

@@ -9,7 +9,7 @@ from booking_svc.domain.events import DepartureCancelled
 from booking_svc.store.departures import Filter
 from booking_svc.store.work import Work
 from chassis.access import Caller
-from chassis.errors import FieldError, Forbidden, InvalidInput, NotFound
+from chassis.errors import FieldError, ForbiddenOperator, InvalidInput, NotFound
 
 DEPARTURES_MAX = 100
 
@@ -35,7 +35,7 @@ def cancel_departures(
 ) -> Hit:
     """Cancel named departures, or those of a route that start in a window; bookings stay, and refund in full."""
     if not caller.works_for(operator_id):
-        raise Forbidden(operator_id=operator_id)
+        raise ForbiddenOperator(operator_id=operator_id)
     if not departure_ids and (starts_from is None or starts_before is None):
         raise InvalidInput(errors=[FieldError("/departure_ids", "Name departures, or give both ends of a window.")])
     wanted = Filter(operator_id, route_id, "", "", tuple(departure_ids), starts_from, starts_before)

@@ -6,13 +6,13 @@ from booking_svc.domain import layout
 from booking_svc.domain.layout import Layout, LayoutSeat
 from booking_svc.store.work import Work
 from chassis.access import Caller
-from chassis.errors import Forbidden
+from chassis.errors import ForbiddenOperator
 
 
 def create_layout(work: Work, *, caller: Caller, operator_id: str, name: str, seats: Sequence[LayoutSeat]) -> Layout:
     """Store a layout; it never changes, so that a sold seat always means the same."""
     if not caller.works_for(operator_id):
-        raise Forbidden(operator_id=operator_id)
+        raise ForbiddenOperator(operator_id=operator_id)
     created = layout.create(work.new_id("lay"), operator_id=operator_id, name=name, seats=seats)
     work.layouts.add(created)
     return created

@@ -18,7 +18,7 @@ from booking_svc.domain.errors import UnknownStop
 from booking_svc.domain.events import DeparturePublished
 from booking_svc.store.work import Work
 from chassis.access import Caller
-from chassis.errors import FieldError, Forbidden, InvalidInput
+from chassis.errors import FieldError, ForbiddenOperator, InvalidInput
 
 CALLS_MAX = 300
 DAYS_AFTER_START_MAX = 7
@@ -50,7 +50,7 @@ def publish_departure(
 ) -> Departure:
     """Create a departure with its route, stops and pattern; its seats are bookable at once."""
     if not caller.works_for(operator_id):
-        raise Forbidden(operator_id=operator_id)
+        raise ForbiddenOperator(operator_id=operator_id)
     if not 2 <= len(calls) <= CALLS_MAX:
         raise InvalidInput(errors=[FieldError("/calls", f"Give 2 to {CALLS_MAX} calls.")])
     layout = work.layouts.get_for(operator_id, layout_id)
@@ -126,7 +126,7 @@ def check_times(calls: Sequence[CallWish], *, start: datetime) -> None:
             errors.append(FieldError(f"/calls/{place}", "Times must not run backwards nor leave the service day."))
         last = max(last, time)
     if errors:
-        raise InvalidInput(errors=errors)
+        raise InvalidInput(errors=list(dict.fromkeys(errors)))
 
 
 def seconds_after(start: datetime, time: datetime | None) -> int | None:

@@ -106,7 +106,7 @@ async def test_looking_a_booking_up_is_for_our_own_processes(on_sqlite: Booking)
 
 
 STAFF_CALLS = {
-    "PublishDeparture": lambda: departure_request(),
+    "PublishDeparture": departure_request,
     "CancelDepartures": lambda: timetable_pb.CancelDeparturesRequest(operator_id=OPERATOR, departure_ids=["dep_1"]),
     "CreateLayout": lambda: timetable_pb.CreateLayoutRequest(operator_id=OPERATOR, name="Boat"),
     "ListLayouts": lambda: timetable_pb.ListLayoutsRequest(operator_id=OPERATOR),

@@ -130,8 +130,8 @@ def test_named_seats_that_are_taken_are_told_and_nothing_is_held(store: Store[Wo
     departure = publish(store, seats=4)
     hold(store, (departure, 1, 2), passengers=[passenger("2")])
     with pytest.raises(SeatTaken) as refused:
-        hold(store, (departure, 0, 3), passengers=[passenger("1"), passenger("2"), passenger("9")])
-    assert refused.value.facts == {"seat_ids": ["2", "9"]}
+        hold(store, (departure, 0, 3), passengers=[passenger("1"), passenger("2"), passenger("3")])
+    assert refused.value.facts == {"seat_ids": ["2"]}
     assert seats_free(store, departure, 0, 1) == 4
 
 

@@ -66,9 +66,7 @@ def test_a_window_takes_its_beginning_and_leaves_its_end(store: Store[Work]) -> 
     assert listed(store, window) == [first.id]
 
 
-@pytest.mark.parametrize(
-    "cursor", ["x", "~dep_1", "2030-01-10T08:00:00~dep_1", "2030-01-10T08:00:00+00:00~", "9999999-01-01~dep_1"]
-)
+@pytest.mark.parametrize("cursor", ["x", "~dep_1", "2030-01-10~dep_1", "1800000000000000~", "9" * 40 + "~dep_1"])
 def test_a_cursor_that_is_not_ours_is_refused(store: Store[Work], cursor: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         listed(store, cursor=cursor)
@@ -77,5 +75,5 @@ def test_a_cursor_that_is_not_ours_is_refused(store: Store[Work], cursor: str) -
 
 def test_a_cursor_from_the_ends_of_time_finds_all_or_nothing(store: Store[Work]) -> None:
     published = publish(store)
-    assert listed(store, cursor="0001-01-01T00:00:00+00:00~dep_1") == [published.id]
-    assert listed(store, cursor="9999-12-31T23:59:59+00:00~dep_1") == []
+    assert listed(store, cursor="-1~dep_1") == [published.id]
+    assert listed(store, cursor="250000000000000000~dep_1") == []

@@ -19,6 +19,7 @@ from booking_svc.domain.occupancy import (
     without,
 )
 from booking_svc.store.occupancies import read_masks, words
+from chassis.errors import InvalidInput
 
 SEGMENTS_MAX = 149
 
@@ -103,10 +104,17 @@ def test_named_seats_are_given_as_named() -> None:
 
 
 def test_every_named_seat_that_is_not_free_is_told() -> None:
-    asked = [Wish("0"), Wish("1"), Wish("9"), Wish("2"), Wish("2")]
+    asked = [Wish("0"), Wish("1"), Wish("2")]
     with pytest.raises(SeatTaken) as refused:
-        choose_named(layout("", "", ""), asked, {0: 0b10, 1: 0b100}, 0b11)
-    assert refused.value.facts == {"seat_ids": ["0", "9", "2"]}
+        choose_named(layout("", "", ""), asked, {0: 0b10, 1: 0b100, 2: 0b1}, 0b11)
+    assert refused.value.facts == {"seat_ids": ["0", "2"]}
+
+
+@pytest.mark.parametrize("asked", [[Wish("0"), Wish("9")], [Wish("1"), Wish("1")]])
+def test_a_seat_that_does_not_exist_or_is_asked_for_twice_is_the_callers_mistake(asked: list[Wish]) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        choose_named(layout("", "", ""), asked, {}, 0b1)
+    assert [error.pointer for error in refused.value.errors] == ["/passengers/1/seat_ids"]
 
 
 def test_a_named_seat_must_meet_the_needs() -> None:

@@ -18,7 +18,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.errors import NotFoundError
 from prometheus_client import CollectorRegistry
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 
 from chassis.bus import ROOT, Bus, RefusedError, Stream
 from chassis.clock import SystemClock
@@ -171,6 +171,16 @@ def connections_to(server: NatsServer) -> int:
 
 
 @contextmanager
+def counted(engine: Engine, event: str) -> Iterator[list[object]]:
+    """Count how often something happens to a database."""
+    seen: list[object] = []
+    notice = seen.append
+    sa.event.listen(engine, event, notice)
+    yield seen
+    sa.event.remove(engine, event, notice)
+
+
+@contextmanager
 def hanging(server: NatsServer) -> Iterator[None]:
     """Let a broker keep its connections and say nothing."""
     process = psutil.Process(server._process.pid)
@@ -193,7 +203,7 @@ def letters(count: int, *, first: int = 0, **fields: Any) -> list[Letter]:
 
 async def is_read(bus: Bus, durable: str, stream: str = "LETTERS") -> bool:
     """Tell whether a consumer has taken all that its stream holds."""
-    if not bus.is_connected:
+    if not bus.client.is_connected:
         return False
     try:
         info = await bus.ask(f"CONSUMER.INFO.{stream}.{durable}", {})

@@ -141,7 +141,7 @@ async def test_it_stops_in_the_order_that_loses_nothing(sqlite_url, nats, tmp_pa
         "test", running.store, running.bus, running.relay, running.server, loops=[loop], closing=[close]
     )
     await running.start()
-    await until(lambda: running.bus.is_connected)
+    await until(lambda: running.bus.client.is_connected)
     await running.stop()
     assert order == ["RpcServer", "loop", "closing", "Bus", "Store"]
 
