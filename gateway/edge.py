@@ -1,5 +1,6 @@
 """The outermost layer of every request: its names, its time, its headers, and an answer whatever happens."""
 
+import hashlib
 import re
 import time
 from collections.abc import Iterable
@@ -50,6 +51,8 @@ class Edge:
             await self._app(scope, receive, send)
             return
         answer = Answer(self, scope, send, request_id, etags)
+        if scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}  # answered alike, and sent without the body
         try:
             await self._serve(answer, scope, receive)
         finally:
@@ -78,26 +81,37 @@ class Answer:
         self._edge = edge
         self._send = send
         self._request_id = request_id
-        self._etags = etags if scope["method"] in ("GET", "HEAD") else b""
-        self._is_unchanged = False
+        self._is_read = scope["method"] in ("GET", "HEAD")
+        self._etags = etags if self._is_read else b""
+        self._is_bodiless = scope["method"] == "HEAD"
+        self._start: Message | None = None
         self._is_waiting = True
         self.began = time.perf_counter()
         self.status = 0
         edge.waiting += 1
 
     async def send(self, message: Message) -> None:
-        """Send on, with our headers; a body that the caller has already becomes a 304."""
+        """Send on, with our headers; what is read whole and has no ETag waits for its body, which makes one."""
         if message["type"] == "http.response.start":
             self.leave()
-            self.status = message["status"]
-            if self._etags and self.status == 200 and has_match(self._etags, message["headers"]):
-                self._is_unchanged, self.status = True, 304
-                message = {**message, "status": 304, "headers": list(without_length(message["headers"]))}
-            ours = [(b"x-request-id", self._request_id.encode()), *SECURITY_HEADERS]
-            message = {**message, "headers": [*message["headers"], *ours]}
-        elif self._is_unchanged:
-            message = {**message, "body": b""}
-        await self._send(message)
+            if self._is_read and wants_etag(message):
+                self._start = message
+            else:
+                await self._begin(message)
+            return
+        if self._start is not None:
+            start, self._start = self._start, None
+            await self._begin(start if message.get("more_body") else with_etag(start, message.get("body", b"")))
+        await self._send({**message, "body": b""} if self._is_bodiless else message)
+
+    async def _begin(self, message: Message) -> None:
+        """Send the head of an answer; a body that the caller has already becomes a 304."""
+        self.status = message["status"]
+        if self._etags and self.status == 200 and has_match(self._etags, message["headers"]):
+            self._is_bodiless, self.status = True, 304
+            message = {**message, "status": 304, "headers": list(without_length(message["headers"]))}
+        ours = [(b"x-request-id", self._request_id.encode()), *SECURITY_HEADERS]
+        await self._send({**message, "headers": [*message["headers"], *ours]})
 
     def leave(self) -> None:
         """Count this request among the waiting no longer."""
@@ -120,6 +134,23 @@ def follow(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, bytes]:
     logs.request_id.set(request_id)
     trace.follow(traceparent)
     return request_id, etags
+
+
+def wants_etag(start: Message) -> bool:
+    """Tell whether an answer could have an ETag and has none: it may be kept and its length is known."""
+    headers = {name.lower(): value for name, value in start["headers"]}
+    return (
+        start["status"] == 200
+        and b"content-length" in headers
+        and b"etag" not in headers
+        and b"no-store" not in headers.get(b"cache-control", b"")
+    )
+
+
+def with_etag(start: Message, body: bytes) -> Message:
+    """Add a digest of the body as a strong entity tag."""
+    digest = hashlib.blake2b(body, digest_size=16).hexdigest()
+    return {**start, "headers": [*start["headers"], (b"etag", f'"{digest}"'.encode())]}
 
 
 def has_match(etags: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bool:

@@ -1,6 +1,6 @@
 """Versions as ETags: set `response.headers["ETag"] = etag(booking)`, take `if_match: IfMatch` or `RequiredIfMatch`.
 
-A GET whose If-None-Match names the ETag that a route sets becomes a 304 in gateway.edge; routes do nothing for it.
+A GET whose If-None-Match names the ETag becomes a 304 in gateway.edge, which also makes ETags of bodies that have none.
 """
 
 import hashlib
@@ -12,6 +12,10 @@ from fastapi import Depends, Header
 from chassis.errors import FieldError, InvalidInput, MissingPrecondition
 
 STRONG_TAG = re.compile(r'"([0-9]{1,18})(?:-[0-9a-f]{12})?"')
+ANY_TAG = re.compile(r'(?:W/)?"[!#-~\x80-\xff]*"')
+"""https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3"""
+NO_VERSION = -1
+"""What a tag names that we never gave: no version of anything, so that services find the caller's stale."""
 
 
 class Versioned(Protocol):
@@ -29,13 +33,16 @@ def etag(resource: Versioned) -> str:
 
 
 def version_of(tag: str) -> int:
-    """Read a version back from an entity tag that we gave."""
-    if (found := STRONG_TAG.fullmatch(tag.strip())) is None:
-        raise InvalidInput(errors=[FieldError("/if-match", 'Give one ETag as it was read, for example "7".')])
-    return int(found[1])
+    """Read a version back from an entity tag that we gave; any other tag names no version."""
+    if found := STRONG_TAG.fullmatch(tag.strip()):
+        return int(found[1])
+    if not ANY_TAG.fullmatch(tag.strip()):
+        raise InvalidInput(errors=[FieldError("/if-match", f"Give one ETag as it was read, for example {EXAMPLE}.")])
+    return NO_VERSION
 
 
-MATCHED = 'The ETag that was read, for example "7".'
+EXAMPLE = '"7-1f9a0c3b5d7e"'
+MATCHED = f"The ETag that was read, for example {EXAMPLE}."
 REQUIRED = {"x-required": True}
 """Marks a header whose absence we answer ourselves, with a status of its own; gateway.openapi documents it so."""
 
@@ -43,15 +50,20 @@ REQUIRED = {"x-required": True}
 async def if_match(
     tag: Annotated[str, Header(alias="If-Match", max_length=100, description=MATCHED)] = "",
 ) -> int | None:
-    """Return the version that the caller has read, None when it does not say or names any."""
-    return None if tag.strip() in ("", "*") else version_of(tag)
+    """Return the version that the caller has read, None when it does not say or names any.
+
+    Versions begin at 1 where it is not required, and to the services 0 is not to say: "0" names none.
+    """
+    return None if tag.strip() in ("", "*") else version_of(tag) or NO_VERSION
 
 
 async def required_if_match(
     tag: Annotated[str, Header(alias="If-Match", max_length=100, description=MATCHED, json_schema_extra=REQUIRED)] = "",
 ) -> int:
     """Return the version that the caller has read; raise MissingPrecondition when it does not say."""
-    if tag.strip() in ("", "*"):
+    if tag.strip() == "*":
+        raise MissingPrecondition('Name the ETag that was read in If-Match: "*" does not say which version that is.')
+    if not tag.strip():
         raise MissingPrecondition
     return version_of(tag)
 

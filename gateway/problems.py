@@ -25,6 +25,7 @@ from starlette.responses import Response
 from chassis import logs
 from chassis.errors import Failure, FieldError, InvalidInput
 from chassis.rpc_errors import code_of
+from gateway.guidance import guidance
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "/problems#"
@@ -51,7 +52,7 @@ PROBLEMS: Mapping[str, Problem] = {
     "idempotency_key_reused": Problem(422, "The key belongs to another request", "Use a new key."),
     "request_in_flight": Problem(409, "The first request is still running", "Wait, then send the same key.", True),
     "unauthenticated": Problem(401, "A valid token is needed", "Sign in."),
-    "forbidden": Problem(403, "The token may not do this", "Ask for the scope that `facts` names."),
+    "forbidden": Problem(403, "The token may not do this", "Ask for the scope or the operator that `facts` names."),
     "not_found": Problem(404, "Nothing is here", "Stop, or look it up again."),
     "method_not_allowed": Problem(405, "The method is not served here", "Use one that `Allow` names."),
     "stale_version": Problem(412, "It has changed since it was read", "Read it again and repeat."),
@@ -160,7 +161,7 @@ def problem_response(failure: Failure, *, path: str, headers: Mapping[str, str] 
         "code": code,
         "request_id": logs.request_id.get(),
         "retryable": problem.is_retryable,
-        "facts": {} if is_ours else {name: fact for name, fact in failure.facts.items() if fact is not None},
+        "facts": {} if is_ours else facts_of(failure, problem),
     }
     if problem.status == 422:
         document["errors"] = [{"pointer": error.pointer, "detail": error.detail} for error in failure.errors]
@@ -168,11 +169,25 @@ def problem_response(failure: Failure, *, path: str, headers: Mapping[str, str] 
     return ProblemResponse(body, problem.status, headers=headers_of(failure, problem) | dict(headers or {}))
 
 
+def facts_of(failure: Failure, problem: Problem) -> dict[str, object]:
+    """Tell what is known, and when to come back."""
+    known = failure.facts | {"retry_after_seconds": seconds_to_wait(failure, problem)}
+    return {name: fact for name, fact in known.items() if fact is not None}
+
+
+def seconds_to_wait(failure: Failure, problem: Problem) -> int | None:
+    """Round up when to come back; None where that does not help or nobody knows."""
+    seconds = failure.retry_after_seconds
+    if seconds is None:
+        return 1 if problem is PROBLEMS["deadline_exceeded"] else None
+    return max(1, math.ceil(seconds))
+
+
 def headers_of(failure: Failure, problem: Problem) -> dict[str, str]:
     """Say when to come back and how to sign in."""
     headers = {"Cache-Control": "no-store"}
-    if failure.retry_after_seconds is not None:
-        headers["Retry-After"] = str(max(1, math.ceil(failure.retry_after_seconds)))
+    if (seconds := seconds_to_wait(failure, problem)) is not None:
+        headers["Retry-After"] = str(seconds)
     if problem.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return headers
@@ -196,7 +211,7 @@ class HttpRefusal(Failure):
 
 def invalid_request(errors: Sequence[Any]) -> InvalidInput:
     """Turn what validation found into pointers and sentences; what the caller sent is never repeated."""
-    found = tuple(FieldError(pointer_of(error["loc"]), str(error["msg"])[:200]) for error in errors[:ERRORS_MAX])
+    found = tuple(FieldError(pointer_of(error["loc"]), guidance(error)) for error in errors[:ERRORS_MAX])
     return InvalidInput(errors=found)
 
 

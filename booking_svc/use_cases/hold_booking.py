@@ -112,7 +112,8 @@ def check_quote(quote: FareQuote, passengers: Sequence[PassengerWish], departure
     if [passenger.category for passenger in passengers] != [one.category for one in quote.passengers]:
         raise QuoteChanged
     if len({departure.operator_id for departure in departures.values()}) > 1:
-        raise InvalidInput("Book the departures of one operator at a time.")
+        advice = "Book the departures of one operator at a time."
+        raise InvalidInput(advice, errors=[FieldError("/quote_token", advice)])
     ridden: dict[str, int] = {}
     for leg in quote.legs:
         check_leg(leg, departures[leg.departure_id])

@@ -46,6 +46,7 @@ NOT_PAID_YET = frozenset(
 )
 ALL_ITEMS = QuoteCancellation()
 REQUOTED = frozenset({"QUOTE_CHANGED", "QUOTE_EXPIRED"})
+NOT_RUNNING = frozenset({"DEPARTURE_GONE", "DEPARTURE_CANCELLED"})
 
 router = Router(tags=["Rider"])
 
@@ -72,7 +73,7 @@ async def hold_booking(
     """Hold seats at a quoted price until `hold_expires_at`, all of them or none.
 
     When the quote has expired or no longer fits, `facts.replacement_quote` is what the same rides cost these
-    passengers now, where there is such a price.
+    passengers now, where there is such a price. When a departure has left or was cancelled, that is the answer.
     """
     try:
         booking = await services.ask(services.bookings.HoldBooking, body.to_proto(), call)
@@ -85,13 +86,18 @@ async def hold_booking(
 
 
 async def replacement_quote(body: HoldBooking, call: Call, services: Services) -> dict[str, Any] | None:
-    """Ask what the rides of a quote cost now; None when there is no price to be had."""
+    """Ask what the rides of a quote cost now; None when there is no price to be had.
+
+    A departure that does not run any more explains more than the quote does: that refusal is passed on.
+    """
     request = pricing_service_pb2.QuoteFareRequest(
         legs=legs_of(body.quote_token), passenger_categories=[passenger.category for passenger in body.passengers]
     )
     try:
         quote = await services.ask(services.pricing.QuoteFare, request, call)
-    except Failure:
+    except Failure as refusal:
+        if refusal.reason in NOT_RUNNING:
+            raise
         return None
     return Quote.from_proto(quote).model_dump(mode="json")
 

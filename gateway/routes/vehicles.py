@@ -39,5 +39,5 @@ async def get_vehicle(
     """Read one vehicle with its newest position and how far that can be trusted."""
     request = tracking_service_pb2.GetVehicleRequest(vehicle_id=vehicle_id)
     vehicle = await services.ask(services.tracking.GetVehicle, request, call)
-    response.headers["Cache-Control"] = "no-store"
+    response.headers["Cache-Control"] = "private, no-cache"
     return TrackedVehicle.from_proto(vehicle)

@@ -9,13 +9,13 @@ from gateway.accounts.domain.roles import SCOPES, Role
 from gateway.accounts.domain.sessions import Session
 from gateway.accounts.domain.users import User
 from gateway.accounts.tokens import ACCESS_TTL, AccessTokens, Issued
-from gateway.schemas.shapes import WITHOUT_NUL, Input, Output, text
+from gateway.schemas.shapes import EMAIL_PATTERN, OPERATOR_PATTERN, WITHOUT_NUL, Input, Output, text
 
 PASSWORD_CHARS_MIN, SECRET_CHARS_MAX = 10, 256
 
 Email = Annotated[
     str,
-    StringConstraints(max_length=254, pattern=r"^[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,189}$"),
+    StringConstraints(max_length=254, pattern=EMAIL_PATTERN),
     Field(examples=["ada@example.com"]),
 ]
 Password = Annotated[
@@ -30,7 +30,7 @@ Name = Annotated[str, text(200)]
 Scope = Annotated[str, Field(json_schema_extra={"enum": list(SCOPES)})]
 OperatorId = Annotated[
     str,
-    StringConstraints(pattern=r"^(\*|[A-Za-z0-9_.:~-]{1,128})$"),
+    StringConstraints(pattern=OPERATOR_PATTERN),
     Field(description='Whom they work for, your own operator by default; "*" is every operator', examples=["demo"]),
 ]
 FormText = Annotated[str, StringConstraints(max_length=SECRET_CHARS_MAX, pattern=WITHOUT_NUL)]

@@ -12,6 +12,9 @@ PAGE_DEFAULT, PAGE_MAX = 50, 200
 AMOUNT_MAX = 10**12
 WITHOUT_NUL = r"^[^\x00]*$"
 ID_PATTERN = r"^[A-Za-z0-9_.:~-]{1,128}$"
+OPERATOR_PATTERN = r"^(\*|[A-Za-z0-9_.:~-]{1,128})$"
+EMAIL_PATTERN = r"^[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,189}$"
+CURRENCY_PATTERN = r"^[A-Z]{3}$"
 
 
 class Input(BaseModel):
@@ -60,7 +63,7 @@ Limit = Annotated[int, Query(ge=1, le=PAGE_MAX, description="How many items at m
 """`limit: Limit = PAGE_DEFAULT`."""
 Cursor = Annotated[str, Query(max_length=500, pattern=WITHOUT_NUL, description="`next_cursor` of the page before")]
 """`cursor: Cursor = ""`."""
-Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+Currency = Annotated[str, StringConstraints(pattern=CURRENCY_PATTERN)]
 
 
 class Money(BaseModel):

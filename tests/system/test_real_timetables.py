@@ -1,6 +1,8 @@
 """Riders ride real trains: runs, stops, times, zones and fares of Caltrain and BART on the coming days."""
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -8,25 +10,45 @@ import httpx2
 import pytest
 
 from tests.system.journey import checked, hold, key, leg_of, payment, publish, quote
-from tests.system.running_stack import Stack, admin, guest
+from tests.system.running_stack import Stack, admin, client
 from tests.system.timetables import Feed
 
-RUNS = 12
+RUNS_A_DAY = 6
+DAYS = 3
 
 
 @pytest.mark.parametrize("name", ["caltrain", "bart"])
 def test_riders_ride_real_trains(stack: Stack, name: str) -> None:
     feed = Feed(name)
-    day = datetime.now(ZoneInfo(feed.timezone)).date() + timedelta(days=4)
-    with admin(stack) as operator, guest(stack) as rider:
+    today = datetime.now(ZoneInfo(feed.timezone)).date()
+    with admin(stack) as operator, signed_up(stack, f"{name}@example.com") as rider:
         put_in_force(operator, feed)
-        described = feed.departures(day, count=RUNS, routes=4)
+        days = weekdays(today + timedelta(days=4))
+        described = [run for day in islice(days, DAYS) for run in feed.departures(day, count=RUNS_A_DAY, routes=3)]
         published = [publish(operator, departure) for departure in described]
         for wanted, departure in zip(described, published, strict=True):
             assert_same_run(wanted, departure)
         for departure in published:
-            ride(rider, feed, departure)
+            ride(stack, rider, feed, departure)
         assert len({departure["route"]["id"] for departure in published}) >= 3
+        assert len({departure["service_date"] for departure in published}) == DAYS
+
+
+def weekdays(day: date) -> Iterator[date]:
+    """Yield the working days from a day on: Saturdays and Sundays have other trains."""
+    while True:
+        if day.weekday() < 5:
+            yield day
+        day += timedelta(days=1)
+
+
+def signed_up(stack: Stack, email: str) -> httpx2.Client:
+    """Sign a rider up and in."""
+    password = "a long enough password"
+    with client(stack) as anybody:
+        checked(anybody.post("/riders", json={"email": email, "password": password, "name": "Ada"}), 201)
+        form = {"grant_type": "password", "username": email, "password": password}
+        return client(stack, checked(anybody.post("/oauth/token", data=form), 200)["access_token"])
 
 
 def put_in_force(operator: httpx2.Client, feed: Feed) -> None:
@@ -47,8 +69,8 @@ def assert_same_run(wanted: dict[str, Any], departure: Any) -> None:
     assert departure["capacity"] == 50
 
 
-def ride(rider: httpx2.Client, feed: Feed, departure: Any) -> None:
-    """Quote at the feed's own fare, hold, pay, and leave the seat to others behind the ride."""
+def ride(stack: Stack, rider: httpx2.Client, feed: Feed, departure: Any) -> None:
+    """Quote at the feed's own fare, hold, pay, show the ticket, leave the seat to others behind, and cancel."""
     last = len(departure["calls"]) // 2
     leg = leg_of(departure, 0, last)
     quoted = quote(rider, leg, categories=("adult", "child"))
@@ -57,13 +79,22 @@ def ride(rider: httpx2.Client, feed: Feed, departure: Any) -> None:
     assert quoted["total"] == {"amount_minor": adult + -(-adult // 2), "currency": "USD"}
     booking = hold(rider, quoted, categories=("adult", "child"))
     reply = rider.post(f"/bookings/{booking['id']}/confirm", json=payment(), headers=key())
-    assert checked(reply, 200)["state"] == "confirmed"
+    paid = checked(reply, 200)
+    assert (paid["state"], len(paid["tickets"])) == ("confirmed", 2)
+    assert "<svg" in httpx2.get(stack.url + paid["tickets"][0]["svg_url"], headers=rider.headers).text
     free = checked(rider.get(f"/departures/{departure['id']}/availability", params=part(leg)), 200)
     behind = checked(
         rider.get(f"/departures/{departure['id']}/availability", params=part(leg_of(departure, last))), 200
     )
     assert (free["seats_available"], behind["seats_available"]) == (48, 50)
     assert datetime.fromisoformat(free["observed_at"]) <= datetime.now(UTC)
+    back = checked(rider.post(f"/bookings/{booking['id']}/cancellation-quotes", json={}), 200)
+    assert back["refund"]["amount_minor"] + back["fee"]["amount_minor"] == paid["total"]["amount_minor"]
+    body = {"cancellation_quote_token": back["token"]}
+    cancelled = checked(rider.post(f"/bookings/{booking['id']}/cancel", json=body, headers=key()), 200)
+    assert cancelled["state"] == "cancelled"
+    free = checked(rider.get(f"/departures/{departure['id']}/availability", params=part(leg)), 200)
+    assert free["seats_available"] == 50
 
 
 def part(leg: dict[str, str]) -> dict[str, str]:

@@ -22,7 +22,7 @@ class Feed:
         path = DATA / f"{name}.zip"
         if not path.exists():
             pytest.skip(f"the real timetable {name}.zip is not beside this checkout: {path.parent}")
-        self.operator_id = name
+        self.operator_id = f"{name}_real"
         with zipfile.ZipFile(path) as archive:
             self.tables = {file: list(rows(archive, file)) for file in archive.namelist() if file.endswith(".txt")}
         self.timezone = self.tables["agency.txt"][0]["agency_timezone"]
@@ -39,7 +39,7 @@ class Feed:
         for trip in self.tables["trips.txt"]:
             if trip["service_id"] in running and len(self.stop_times[trip["trip_id"]]) >= 4:
                 by_route[trip["route_id"]].append(trip)
-        chosen = [trip for trips in list(by_route.values())[:routes] for trip in trips[: count // routes + 1]]
+        chosen = [trip for trips in list(by_route.values())[:routes] for trip in trips[: -(-count // routes)]]
         return [self.departure(trip, day) for trip in chosen[:count]]
 
     def departure(self, trip: dict[str, str], day: date) -> dict[str, Any]:
