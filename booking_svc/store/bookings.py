@@ -1,7 +1,7 @@
 """Rows of bookings and their items."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +26,11 @@ from chassis.errors import NotFound
 from chassis.faults import is_guard_off
 
 BOOKINGS, ITEMS = table_of(BookingRow), table_of(ItemRow)
+SAVE_BOOKING = (
+    sa.update(BOOKINGS)
+    .where(BOOKINGS.c.id == sa.bindparam("new_id"), BOOKINGS.c.version == sa.bindparam("seen_version"))
+    .values({name: sa.bindparam(f"new_{name}") for name in BookingRow.model_fields})
+)
 SAVE_ITEM = (
     sa.update(ITEMS)
     .where(ITEMS.c.booking_id == sa.bindparam("new_booking_id"), ITEMS.c.position == sa.bindparam("new_position"))
@@ -48,13 +53,15 @@ class Bookings:
         rows = [write_item(booking, place, item) for place, item in enumerate(booking.items)]
         self._connection.execute(ADD_ITEMS, rows)
 
-    def save(self, booking: Booking) -> None:
-        """Replace the version before this one."""
-        unchanged = sa.and_(BOOKINGS.c.id == booking.id, BOOKINGS.c.version == booking.version - 1)
-        if not self._connection.execute(sa.update(BOOKINGS).where(unchanged).values(write_booking(booking))).rowcount:
+    def save(self, *bookings: Booking) -> None:
+        """Replace the version before this one, of each booking."""
+        changed = [new(write_booking(booking)) | {"seen_version": booking.version - 1} for booking in bookings]
+        if self._connection.execute(SAVE_BOOKING, changed).rowcount < len(bookings):
             raise StaleVersion
-        rows = [write_item(booking, place, item) for place, item in enumerate(booking.items)]
-        self._connection.execute(SAVE_ITEM, [{f"new_{name}": value for name, value in row.items()} for row in rows])
+        items = [
+            new(write_item(booking, place, item)) for booking in bookings for place, item in enumerate(booking.items)
+        ]
+        self._connection.execute(SAVE_ITEM, items)
 
     def get(self, booking_id: str, *, caller: Caller) -> Booking:
         """Read a booking that the caller may see; another's is as absent as none."""
@@ -63,6 +70,10 @@ class Bookings:
     def get_for_system(self, booking_id: str) -> Booking:
         """Read a booking for work that no caller asked for."""
         return self._one(BOOKINGS.c.id == booking_id)
+
+    def get_many_for_system(self, booking_ids: Collection[str]) -> list[Booking]:
+        """Read bookings for work that no caller asked for."""
+        return self._read(sa.select(BOOKINGS).where(BOOKINGS.c.id.in_(booking_ids))) if booking_ids else []
 
     def look_up(self, *, reference: str, email: str) -> Booking:
         """Find a booking by what is printed on the ticket."""
@@ -89,11 +100,12 @@ class Bookings:
         query = sa.select(ITEMS.c.booking_id).where(ITEMS.c.departure_id.in_(departure_ids), live).distinct()
         return [row[0] for row in self._connection.execute(query.order_by(ITEMS.c.booking_id))]
 
-    def lapsed(self, *, limit: int) -> list[str]:
-        """List holds whose time is up, the longest over first."""
+    def lapsed(self, *, limit: int) -> list[tuple[str, int]]:
+        """List holds whose time is up with the number of their items, the longest over first."""
         columns = BOOKINGS.c
-        query = sa.select(columns.id).where(columns.expires_at <= self._now).order_by(columns.expires_at).limit(limit)
-        return [row[0] for row in self._connection.execute(query)]
+        size = sa.select(sa.func.count()).where(ITEMS.c.booking_id == columns.id).scalar_subquery()
+        over = sa.select(columns.id, size).where(columns.expires_at <= self._now)
+        return [(row[0], row[1]) for row in self._connection.execute(over.order_by(columns.expires_at).limit(limit))]
 
     def live_holds(self, rider_id: str) -> list[datetime | None]:
         """List when each of a rider's holds will be over; None is not before its payment is known."""
@@ -136,6 +148,11 @@ def visible_to(caller: Caller) -> sa.ColumnElement[bool]:
     if caller.operator_id == ANY_OPERATOR:
         return sa.true()
     return sa.or_(mine, sa.and_(BOOKINGS.c.operator_id == caller.operator_id, sa.literal(bool(caller.operator_id))))
+
+
+def new(values: Mapping[str, object]) -> dict[str, object]:
+    """Name a row's values as the statements that save it do."""
+    return {f"new_{name}": value for name, value in values.items()}
 
 
 def write_booking(booking: Booking) -> dict[str, object]:

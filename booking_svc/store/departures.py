@@ -51,9 +51,16 @@ class Departures:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def save_stop(self, stop: Stop, *, operator_id: str) -> None:
-        """Insert a stop or bring it up to date."""
-        self._upsert(STOPS, {**asdict(stop), "operator_id": operator_id})
+    def save_stops(self, stops: Iterable[Stop], *, operator_id: str) -> None:
+        """Insert stops or bring them up to date."""
+        wanted = {stop.id: stop for stop in stops}
+        known = self.get_stops(list(wanted))
+        added = [asdict(stop) | {"operator_id": operator_id} for stop in wanted.values() if stop.id not in known]
+        if added:
+            self._connection.execute(sa.insert(STOPS), added)
+        for stop in wanted.values():
+            if known.get(stop.id, stop) != stop:
+                self._connection.execute(sa.update(STOPS).where(STOPS.c.id == stop.id).values(asdict(stop)))
 
     def get_stops(self, stop_ids: Sequence[str]) -> dict[str, Stop]:
         """Read those of some stops that exist."""

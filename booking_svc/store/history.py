@@ -47,18 +47,19 @@ class History:
         amount_minor: int | None = None,
     ) -> None:
         """Note what brought a booking to its present version."""
-        ids = [item.id for item in booking.items] if item_ids is None else list(item_ids)
-        values = {
-            "booking_id": booking.id,
-            "version": booking.version,
-            "fact": fact,
-            "item_ids": json.dumps(ids),
-            "amount_minor": booking.total_minor if amount_minor is None else amount_minor,
-            "currency": booking.currency,
-            "actor": actor,
-            "occurred_at": now,
-        }
-        self._connection.execute(ADD_ENTRY, values)
+        ids = [item.id for item in booking.items] if item_ids is None else item_ids
+        amount = booking.total_minor if amount_minor is None else amount_minor
+        entry = HistoryEntry(now, fact, tuple(ids), amount, booking.currency, actor)
+        self._connection.execute(ADD_ENTRY, write_entry(booking, entry))
+
+    def add_expired(self, bookings: Sequence[Booking], *, now: datetime) -> None:
+        """Note that holds have run out."""
+        expired = [
+            HistoryEntry(now, "expired", tuple(item.id for item in one.items), one.total_minor, one.currency, SYSTEM)
+            for one in bookings
+        ]
+        rows = [write_entry(booking, entry) for booking, entry in zip(bookings, expired, strict=True)]
+        self._connection.execute(ADD_ENTRY, rows)
 
     def entries(self, booking_id: str) -> list[HistoryEntry]:
         """Read what happened to a booking, oldest first."""
@@ -70,3 +71,17 @@ class History:
             )
             for row in rows
         ]
+
+
+def write_entry(booking: Booking, entry: HistoryEntry) -> dict[str, object]:
+    """Turn an entry of a booking into a row's values."""
+    return {
+        "booking_id": booking.id,
+        "version": booking.version,
+        "fact": entry.fact,
+        "item_ids": json.dumps(entry.item_ids),
+        "amount_minor": entry.amount_minor,
+        "currency": entry.currency,
+        "actor": entry.actor,
+        "occurred_at": entry.occurred_at,
+    }

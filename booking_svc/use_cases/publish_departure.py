@@ -81,12 +81,12 @@ def publish_departure(
 def resolve_stops(work: Work, calls: Sequence[CallWish], *, operator_id: str) -> list[Stop]:
     """Read the stops that are named and save those that are described."""
     known = work.departures.get_stops([call.stop_id for call in calls if call.stop is None])
+    described = {call.stop.id: call.stop for call in calls if call.stop is not None}
+    known |= described
     for call in calls:
-        if call.stop is not None:
-            work.departures.save_stop(call.stop, operator_id=operator_id)
-            known[call.stop.id] = call.stop
-        elif call.stop_id not in known:
+        if call.stop is None and call.stop_id not in known:
             raise UnknownStop(stop_id=call.stop_id)
+    work.departures.save_stops(described.values(), operator_id=operator_id)
     return [known[call.stop.id if call.stop else call.stop_id] for call in calls]
 
 
