@@ -1,6 +1,7 @@
 """Between the contract's messages and the domain, in both directions."""
 
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,6 +23,8 @@ from chassis.ids import stable_id
 
 AboutPart = booking_service_pb2.GetAvailabilityRequest | booking_service_pb2.GetSeatMapRequest
 PAGE_SIZE, PAGE_SIZE_MAX = 50, 200
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+STOPS_REMEMBERED = 10_000
 
 
 def page_size(asked: int) -> int:
@@ -32,9 +35,8 @@ def page_size(asked: int) -> int:
 def instant_out(time: datetime | None) -> Timestamp | None:
     if time is None:
         return None
-    message = Timestamp()
-    message.FromDatetime(time)
-    return message
+    since = time - EPOCH
+    return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1000)
 
 
 def instant_in(message: Any, field: str) -> datetime | None:
@@ -46,6 +48,7 @@ def money_out(amount_minor: int, currency: str) -> money_pb2.Money:
     return money_pb2.Money(amount_minor=amount_minor, currency=currency)
 
 
+@lru_cache(maxsize=STOPS_REMEMBERED)
 def stop_out(stop: Stop) -> timetable_pb2.Stop:
     return timetable_pb2.Stop(
         id=stop.id,

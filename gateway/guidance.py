@@ -20,6 +20,7 @@ SENTENCES: Mapping[str, str] = {
     "extra_forbidden": "Leave this out, or mend its name: there is no such field here.",
     "none_required": "Leave this out.",
     "string_type": "Give text, in quotes.",
+    "string_unicode": "Give text in UTF-8.",
     "string_too_long": "Write at most {max_length} characters.",
     "literal_error": "Choose {expected}.",
     "enum": "Choose {expected}.",

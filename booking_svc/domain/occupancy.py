@@ -86,18 +86,13 @@ class Wish:
 
 def choose_named(layout: Layout, wishes: Sequence[Wish], masks: Masks, ride: int) -> dict[int, int]:
     """Give the seats asked for by name: wish index -> seat index; SeatTaken tells all that are not free."""
-    index = layout.index() if any(wish.seat_id for wish in wishes) else {}
+    named = {place: wish for place, wish in enumerate(wishes) if wish.seat_id}
+    index = layout.index() if named else {}
+    check_labels(index, named)
     chosen: dict[int, int] = {}
     conflicts = []
-    for place, wish in enumerate(wishes):
-        if not wish.seat_id:
-            continue
-        seat = index.get(wish.seat_id)
-        if seat is None or seat in chosen.values():
-            advice = (
-                "No seat has this label: see the seat map." if seat is None else "Give everybody a seat of their own."
-            )
-            raise InvalidInput(errors=[FieldError(f"/passengers/{place}/seat_ids", advice)])
+    for place, wish in named.items():
+        seat = index[wish.seat_id]
         if masks.get(seat, 0) & ride:
             conflicts.append(wish.seat_id)
         elif not wish.needs <= layout.seats[seat].features:
@@ -107,6 +102,21 @@ def choose_named(layout: Layout, wishes: Sequence[Wish], masks: Masks, ride: int
     if conflicts:
         raise SeatTaken(seat_ids=conflicts)
     return chosen
+
+
+def check_labels(index: Mapping[str, int], named: Mapping[int, Wish]) -> None:
+    """Refuse seats that are not there or wanted twice, whatever is free."""
+    errors = []
+    seen: set[str] = set()
+    for place, wish in named.items():
+        where = f"/passengers/{place}/seat_ids"
+        if wish.seat_id not in index:
+            errors.append(FieldError(where, "No seat has this label: see the seat map."))
+        elif wish.seat_id in seen:
+            errors.append(FieldError(where, "Give everybody a seat of their own."))
+        seen.add(wish.seat_id)
+    if errors:
+        raise InvalidInput(errors=errors)
 
 
 def choose_any(layout: Layout, wishes: Sequence[Wish], free: Sequence[int], chosen: dict[int, int]) -> dict[int, int]:

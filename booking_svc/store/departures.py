@@ -30,6 +30,11 @@ from chassis.ids import stable_id
 STOPS, ROUTES, PATTERNS = table_of(StopRow), table_of(RouteRow), table_of(PatternRow)
 PATTERN_STOPS, DEPARTURES = table_of(PatternStopRow), table_of(DepartureRow)
 PATTERNS_REMEMBERED = 5000
+SAVE_DEPARTURE = (
+    sa.update(DEPARTURES)
+    .where(DEPARTURES.c.id == sa.bindparam("new_id"), DEPARTURES.c.version == sa.bindparam("seen_version"))
+    .values({name: sa.bindparam(f"new_{name}") for name in DepartureRow.model_fields})
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +106,14 @@ class Departures:
                 raise DepartureExists(departure_id=known)
         self._connection.execute(sa.insert(DEPARTURES), write_departure(departure))
 
-    def save(self, departure: Departure) -> None:
-        """Replace the version before this one."""
-        columns = DEPARTURES.c
-        unchanged = sa.and_(columns.id == departure.id, columns.version == departure.version - 1)
-        values = write_departure(departure)
-        if not self._connection.execute(sa.update(DEPARTURES).where(unchanged).values(values)).rowcount:
+    def save(self, *departures: Departure) -> None:
+        """Replace the version before this one, of each departure."""
+        changed = [
+            {f"new_{name}": value for name, value in write_departure(departure).items()}
+            | {"seen_version": departure.version - 1}
+            for departure in departures
+        ]
+        if changed and self._connection.execute(SAVE_DEPARTURE, changed).rowcount < len(changed):
             raise StaleVersion
 
     def get(self, departure_id: str) -> Departure:

@@ -45,7 +45,10 @@ class Work:
         self.outbox.add(AvailabilityChanged(taken, departure.operator_id, self.now))
 
     def give_seats(self, items: Sequence[Item]) -> None:
-        """Give seats back and tell everybody how many are left."""
+        """Give seats back and tell everybody how many are left.
+
+        Comes before the bookings are saved: everybody locks departures first, so that nobody waits in a circle.
+        """
         by_departure = {item.departure_id: [] for item in items}  # type: dict[str, list[Item]]
         for item in items:
             by_departure[item.departure_id].append(item)

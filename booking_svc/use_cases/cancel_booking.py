@@ -21,8 +21,8 @@ def cancel_booking(work: Work, *, caller: Caller, booking_id: str, version: int,
     # Refuses what can no longer be cancelled at all; the quoted price stands until it expires.
     cancellation.quote(booking, quote.item_ids, now=work.now)
     cancelled = booking.cancel(quote.item_ids, is_refunded=quote.refund_minor > 0)
-    work.bookings.save(cancelled)
     work.give_seats([item for item in booking.items if item.id in quote.item_ids])
+    work.bookings.save(cancelled)
     owe(work, cancelled, quote)
     work.outbox.add(*BookingCancelled.of(cancelled, now=work.now))
     work.history.add(

@@ -33,7 +33,7 @@ def expire(work: Work, booking_ids: Collection[str]) -> None:
     if not over:
         return
     expired = [booking.expire() for booking in over]
-    work.bookings.save(*expired)
     work.give_seats([item for booking in over for item in booking.items])
+    work.bookings.save(*expired)
     work.outbox.add(*(event for booking in expired for event in BookingExpired.of(booking, now=work.now)))
     work.history.add_expired(expired, now=work.now)

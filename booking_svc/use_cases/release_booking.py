@@ -11,8 +11,8 @@ def release_booking(work: Work, *, caller: Caller, booking_id: str, version: int
     booking = work.bookings.get(booking_id, caller=caller)
     booking.expect_version(version)
     released = booking.release(now=work.now)
-    work.bookings.save(released)
     work.give_seats(booking.items)
+    work.bookings.save(released)
     work.outbox.add(*BookingReleased.of(released, now=work.now))
     work.history.add("released", released, now=work.now, actor=caller.subject)
     return released

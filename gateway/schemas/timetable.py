@@ -9,12 +9,13 @@ from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.timestamp_pb2 import Timestamp
 from headway.booking.v1 import timetable_service_pb2
 from headway.types.v1 import money_pb2, timetable_pb2
-from pydantic import BeforeValidator, Field, StrictBool, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, model_validator
 
 from gateway.schemas.shapes import Id, Input, Instant, Latitude, Longitude, Money, Output, text
 
 CALLS_MAX = 300
 CANCELLED_MAX = 100
+FIRST_YEAR, LAST_YEAR = 1970, 2199
 ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 Mode = Literal["coach", "ferry", "shuttle", "bus", "rail", "tram", "metro"]
@@ -28,8 +29,15 @@ def only_iso_date(value: object) -> object:
     raise ValueError("Give a date as in 2030-06-01")
 
 
+def only_near_dates(value: date) -> date:
+    """Let no date pass that is far from any timetable."""
+    if FIRST_YEAR <= value.year <= LAST_YEAR:
+        return value
+    raise ValueError(f"Give a date from {FIRST_YEAR} to {LAST_YEAR}")
+
+
 ServiceDate = Annotated[
-    date, BeforeValidator(only_iso_date), Field(ge=date(1970, 1, 1), le=date(2199, 12, 31), examples=["2030-06-01"])
+    date, BeforeValidator(only_iso_date), AfterValidator(only_near_dates), Field(examples=["2030-06-01"])
 ]
 
 

@@ -29,6 +29,7 @@ class Item:
     ride: Ride
     seat: str
     price: int
+    leg: int
     state: str = "held"
 
     def covers(self, departure_id: str, seat: str, segment: int) -> bool:
@@ -105,29 +106,40 @@ class Network:
         for departure_id, origin, _ in rides:
             if self.departures[departure_id].leaves_at[origin] <= self.now:
                 return "DEPARTURE_GONE"
-        for ride, wanted in zip(rides, wishes, strict=True):
-            free, named = self.free_seats(ride), [seat for seat in wanted if seat]
-            if len(set(named)) < len(named) or not set(named) <= set(free):
-                return "SEAT_TAKEN"
-            if len(free) < len(wanted):
-                return "SOLD_OUT"
-        return ""
+        reasons = (self.refusal_of_seats(ride, wanted) for ride, wanted in zip(rides, wishes, strict=True))
+        return next(filter(None, reasons), "")
+
+    def refusal_of_seats(self, ride: Ride, wanted: Sequence[str]) -> str:
+        free, named = self.free_seats(ride), [seat for seat in wanted if seat]
+        if len(set(named)) < len(named):
+            return "INVALID_VALUE"
+        if not set(named) <= set(free):
+            return "SEAT_TAKEN"
+        return "SOLD_OUT" if len(free) < len(wanted) else ""
 
     def hold(self, booking: Booking) -> None:
         """Take the seats; a hold that is over and in the way expires."""
-        for other in list(self.bookings.values()):
-            if other.is_over(self.now) and any(overlap(mine, its) for mine in booking.items for its in other.items):
-                self.end(other, "expired")
+        for leg in sorted({item.leg for item in booking.items}):
+            mine = [item for item in booking.items if item.leg == leg]
+            self.end("expired", *self.in_the_way_of(mine))
         self.bookings[booking.id] = booking
         self.count_changes(booking.items)
 
-    def end(self, booking: Booking, state: str) -> None:
-        """Give a hold's seats back."""
-        booking.state, booking.hold_until = state, None
-        for item in booking.items:
-            item.state = state
-        self.tell(booking, state)
-        self.count_changes(booking.items)
+    def in_the_way_of(self, items: Sequence[Item]) -> list[Booking]:
+        return [
+            booking
+            for booking in self.bookings.values()
+            if booking.is_over(self.now) and any(overlap(mine, its) for mine in items for its in booking.items)
+        ]
+
+    def end(self, state: str, *bookings: Booking) -> None:
+        """Give the seats of holds back, all at once."""
+        for booking in bookings:
+            booking.state, booking.hold_until = state, None
+            for item in booking.items:
+                item.state = state
+            self.tell(booking, state)
+        self.count_changes(item for booking in bookings for item in booking.items)
 
     def confirm(self, booking: Booking) -> None:
         booking.state, booking.payment, booking.hold_until = "confirmed", "captured", None

@@ -82,7 +82,10 @@ class BookingMachine(RuleBasedStateMachine):
         if held is None:
             return multiple()
         ends_at = min([self.clock.now() + timedelta(seconds=HOLD_SECONDS), *map(self.leaves_at, rides)])
-        items = [model.Item(item.id, rides[item.leg_index], item.seat_id, item.price_minor) for item in held.items]
+        items = [
+            model.Item(item.id, rides[item.leg_index], item.seat_id, item.price_minor, item.leg_index)
+            for item in held.items
+        ]
         for item, made in zip(items, held.items, strict=True):
             assert item.seat in self.network.free_seats(item.ride)
             wanted = wishes[made.leg_index][held.items.index(made) // len(rides)]
@@ -101,7 +104,7 @@ class BookingMachine(RuleBasedStateMachine):
         )
         assert refused == refusal_of_paying(booking, self.network, otherwise="ILLEGAL_STATE")
         if not refused:
-            self.network.end(booking, "released")
+            self.network.end("released", booking)
 
     @rule(seconds=st.sampled_from([1, HOLD_SECONDS // 2, HOLD_SECONDS, HOLD_SECONDS, 8 * 3600]))
     def let_time_pass(self, seconds: int) -> None:
@@ -112,8 +115,7 @@ class BookingMachine(RuleBasedStateMachine):
     def tidy_holds(self) -> None:
         over = [booking for booking in self.network.bookings.values() if booking.is_over(self.network.now)]
         assert commit(self.store, expire_holds) == len(over)
-        for booking in over:
-            self.network.end(booking, "expired")
+        self.network.end("expired", *over)
 
     @rule(target=charges, booking_id=bookings)
     def begin_payment(self, booking_id: str) -> Any:

@@ -20,6 +20,7 @@ from tests.booking_svc.builders import (
     STAFF,
     STARTS_AT,
     ask,
+    calls_at,
     commit,
     events,
     hold,
@@ -122,6 +123,17 @@ def test_staff_cancel_for_their_own_operator_only(store: Store[Work]) -> None:
 def test_an_open_window_is_refused(store: Store[Work], given: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
         cancel(store, route_id="rte_1", **given)
+
+
+def test_more_calls_than_can_be_cancelled_at_once_are_refused(store: Store[Work]) -> None:
+    for number in range(11):
+        publish(store, calls=calls_at(range(300), starts_at=STARTS_AT + timedelta(minutes=number)))
+    window = {"starts_from": STARTS_AT, "starts_before": STARTS_AT + timedelta(minutes=12)}
+    with pytest.raises(InvalidInput):
+        cancel(store, **window)
+    assert (
+        len(cancel(store, **window | {"starts_from": STARTS_AT + timedelta(minutes=2, seconds=30)}).departure_ids) == 9
+    )
 
 
 def test_more_than_can_be_cancelled_at_once_is_refused(store: Store[Work]) -> None:

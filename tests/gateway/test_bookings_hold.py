@@ -153,6 +153,23 @@ async def test_hold_booking_offers_no_new_quote_when_pricing_has_none(edge: Edge
     assert problem(reply, 409, "quote_changed")["facts"] == {"departure_id": "dep_1"}
 
 
+class DepartureGone(NotAllowedNow):
+    reason = "DEPARTURE_GONE"
+
+
+class DepartureCancelled(NotAllowedNow):
+    reason = "DEPARTURE_CANCELLED"
+
+
+@pytest.mark.parametrize("quote", [QuoteChanged(), QuoteExpired()])
+@pytest.mark.parametrize("refusal", [DepartureGone(departure_id="dep_1"), DepartureCancelled(departure_id="dep_1")])
+async def test_hold_booking_says_that_a_departure_does_not_run_any_more(edge: Edge, quote: Failure, refusal: Failure):
+    edge.services.fails("HoldBooking", quote)
+    edge.services.fails("QuoteFare", refusal)
+    reply = await edge.client.post("/v1/bookings", json=TO_HOLD, headers=edge.signed_in("bookings", key="k1"))
+    assert problem(reply, 409, refusal.reason.lower())["facts"] == {"departure_id": "dep_1"}
+
+
 @pytest.mark.parametrize(
     "token",
     ["a", "a.b.c", "a.e30.c", "a.W10.c", "a.bnVsbA.c", quote_token("x"), quote_token([1]), quote_token([{}]),

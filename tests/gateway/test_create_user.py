@@ -57,7 +57,9 @@ async def test_who_made_whom_is_written_down(either_gateway: Running):
 async def test_nobody_makes_staff_of_another_operator(either_gateway: Running, operator_id: str):
     boss = await operator_of(either_gateway, "demo")
     body = person("driver", operator_id=operator_id)
-    problem(await either_gateway.client.post("/v1/users", json=body, headers=boss), 403, "forbidden")
+    document = problem(await either_gateway.client.post("/v1/users", json=body, headers=boss), 403, "forbidden")
+    assert document["facts"] == {"operator_id": operator_id}
+    assert document["detail"] == "Your token does not work for this operator."
 
 
 async def test_nobody_makes_staff_that_may_more_than_they(either_gateway: Running):

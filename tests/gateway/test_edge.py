@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from fastapi import APIRouter, Response
 from fastapi.responses import StreamingResponse
-from prometheus_client import generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
+from starlette.types import Message, Receive, Scope, Send
 
 from chassis import logs, trace
 from gateway import edge
-from tests.gateway.running import Running, problem, running, settings_for
+from tests.gateway.running import Running, bearer, problem, running, settings_for
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -31,6 +32,19 @@ async def probed(gateway: Running) -> Running:
     async def versioned(response: Response) -> dict[str, str]:
         response.headers["ETag"] = '"7"'
         return {"body": "x" * 100}
+
+    @router.get("/unkept")
+    async def unkept(response: Response) -> dict[str, str]:
+        response.headers["Cache-Control"] = "private, no-store"
+        return {}
+
+    @router.get("/streamed")
+    async def streamed() -> StreamingResponse:
+        async def content() -> AsyncIterator[bytes]:
+            yield b"one "
+            yield b"two "
+
+        return StreamingResponse(content())
 
     @router.get("/breaks-late")
     async def breaks_late() -> StreamingResponse:
@@ -101,6 +115,68 @@ async def test_what_has_changed_is_sent(probed: Running, tags: str):
     reply = await probed.client.get("/versioned", headers={"If-None-Match": tags})
     assert reply.status_code == 200
     assert reply.json()["body"]
+
+
+async def test_what_is_read_whole_and_has_no_tag_gets_one_of_its_body(gateway: Running):
+    me = bearer((await gateway.guest())["access_token"])
+    reply = await gateway.client.get("/v1/me", headers=me)
+    assert reply.status_code == 200
+    tag = reply.headers["etag"]
+    again = await gateway.client.get("/v1/me", headers=me | {"If-None-Match": tag})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    other = bearer((await gateway.guest())["access_token"])
+    reply = await gateway.client.get("/v1/me", headers=other | {"If-None-Match": tag})
+    assert (reply.status_code, reply.headers["etag"] == tag) == (200, False)
+
+
+async def test_what_is_streamed_not_to_be_kept_refused_or_written_gets_no_tag(probed: Running):
+    for path in ("/unkept", "/streamed", "/nowhere", "/v1/me", "/"):
+        reply = await probed.client.get(path, headers={"If-None-Match": "*"})
+        assert (reply.status_code == 304, "etag" in reply.headers) == (False, False), path
+    assert (await probed.client.get("/streamed")).text == "one two "
+    assert "etag" not in (await probed.client.post("/v1/guests")).headers
+
+
+async def test_a_stream_begins_before_its_first_part(probed: Running):
+    """Nobody waits for an event to learn that the stream is there."""
+    begun = []
+
+    async def send(message: Message) -> None:
+        begun.append(message["type"])
+        if message["type"] == "http.response.start":
+            release.set()
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    release = asyncio.Event()
+
+    async def streams(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await release.wait()
+        await send({"type": "http.response.body", "body": b"event"})
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+    async with asyncio.timeout(5):
+        await edge.Edge(streams, registry=CollectorRegistry())(scope, receive, send)
+    assert begun == ["http.response.start", "http.response.body"]
+
+
+@pytest.mark.parametrize("path", ["/versioned", "/livez", "/docs", "/assets/docs/swagger-ui.css", "/nowhere", "/v1/me"])
+async def test_head_is_answered_like_get_without_the_body(probed: Running, path: str):
+    wanted, reply = await probed.client.get(path), await probed.client.head(path)
+    assert (reply.status_code, reply.content) == (wanted.status_code, b"")
+    for name in ("content-length", "content-type", "etag", "cache-control"):
+        assert reply.headers.get(name) == wanted.headers.get(name)
+
+
+async def test_head_of_what_the_caller_has_already_is_unchanged(probed: Running):
+    assert (await probed.client.head("/versioned", headers={"If-None-Match": '"7"'})).status_code == 304
+
+
+async def test_head_of_what_cannot_be_read_is_not_served(shared: Running):
+    assert (await shared.client.head("/v1/riders")).status_code == 405
 
 
 async def test_a_refusal_is_never_called_unchanged(probed: Running):

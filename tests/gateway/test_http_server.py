@@ -109,6 +109,16 @@ def test_a_head_below_the_bound_is_read_on_one_connection_many_times(process: Pr
             assert client.get("/livez", headers={"X-Long": "x" * 30_000}).status_code == 200
 
 
+def test_head_leaves_the_connection_as_good_as_it_was(process: Process):
+    with httpx2.Client(base_url=process.url) as client:
+        for path in ("/livez", "/docs", "/assets/docs/swagger-ui.css", "/v1/me"):
+            wanted, reply = client.get(path), client.head(path)
+            assert (reply.status_code, reply.content) == (wanted.status_code, b"")
+            assert reply.headers["content-length"] == wanted.headers["content-length"]
+    one = b"HEAD /livez HTTP/1.1\r\nHost: x\r\n"
+    assert exchange(process.port, one + b"\r\n" + one + b"Connection: close\r\n\r\n").count(b"HTTP/1.1 200") == 2
+
+
 def test_a_body_does_not_count_as_head(process: Process):
     with httpx2.Client(base_url=process.url) as client:
         for _ in range(3):

@@ -128,6 +128,28 @@ def test_retry_after_is_rounded_up(seconds: float, header: str):
     assert reply.headers["retry-after"] == header
 
 
+@pytest.mark.parametrize(
+    ("failure", "seconds"),
+    [
+        (errors.OverLimit(retry_after_seconds=12.3), 13),
+        (remote(grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_HOLDS"), None),
+        (errors.RequestInFlight(), 1),
+        (errors.Unavailable(), 1),
+        (errors.Overloaded(retry_after_seconds=0.2), 1),
+        (errors.DeadlineExceeded(), 1),
+        (errors.DeadlineExceeded(retry_after_seconds=5), 5),
+        (remote(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED"), 1),
+        (errors.NotFound(), None),
+        (Failure(), None),
+    ],
+    ids=lambda value: getattr(value, "reason", value),
+)
+def test_the_facts_say_when_to_come_back_as_the_header_does(failure: Failure, seconds: int | None):
+    reply = problem_response(failure, path="/")
+    assert json.loads(reply.body)["facts"].get("retry_after_seconds") == seconds
+    assert reply.headers.get("retry-after") == (None if seconds is None else str(seconds))
+
+
 def test_nobody_is_told_to_come_back_where_that_does_not_help():
     assert "retry-after" not in problem_response(errors.NotFound(), path="/").headers
 

@@ -105,13 +105,15 @@ def tracked(**fields: object) -> positions_pb2.TrackedVehicle:
     )
 
 
-async def test_get_vehicle_tells_where_it_was_last_and_is_never_cached(edge: Edge):
+async def test_get_vehicle_tells_where_it_was_last_and_is_kept_under_its_tag_only(edge: Edge):
     position = positions_pb2.Position(
         sequence=7, recorded_at=at(2030, 6, 1, 8), latitude=53.5511, longitude=9.9937, speed_meters_per_second=0.0
     )
     edge.services.answers("GetVehicle", tracked(position=position, received_at=at(2030, 6, 1, 8, 0, 1)))
     reply = await edge.client.get("/v1/vehicles/veh_1", headers=edge.signed_in("fleet:read"))
-    assert (reply.status_code, reply.headers["cache-control"]) == (200, "no-store")
+    assert (reply.status_code, reply.headers["cache-control"]) == (200, "private, no-cache")
+    headers = edge.signed_in("fleet:read", if_none_match=reply.headers["etag"])
+    assert (await edge.client.get("/v1/vehicles/veh_1", headers=headers)).status_code == 304
     assert reply.json() == {
         "id": "veh_1",
         "operator_id": "op",

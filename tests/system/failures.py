@@ -35,17 +35,17 @@ NOT_RAISED = {
 }
 """Codes of the table that nothing on the running system leads to, and why."""
 ON_REST_ONLY = {
-    "method_not_allowed": "gRPC itself answers UNIMPLEMENTED to a method that nobody serves",
-    "missing_precondition": "a message without a version names version 0, which is stale_version",
+    "missing_precondition": "a message in which no version is set names version 0",
     "unsupported_media_type": "gRPC has one content type",
     "email_taken": "accounts are the gateway's own and no RPC",
     "rate_limited": "requests are counted where the public comes in",
-    "overloaded": "gRPC's own bound on calls comes before the writer's queue, which is full in"
+    "overloaded": "gRPC's own bound on calls comes before the writer's queue is full, which it is in"
     " tests/chassis/test_writer.py::test_a_full_queue_is_refused_at_once",
 }
 """Codes that no service answers by itself, and why."""
 WITHOUT_DETAILS = {
     "deadline_exceeded": "the caller's own library says so when nobody has answered in time",
+    "method_not_allowed": "gRPC knows of no method that nobody serves",
     "body_too_large": "gRPC refuses a message that is too long before anybody of ours sees it",
 }
 """Codes that gRPC itself answers, so that only the canonical code tells."""
@@ -55,7 +55,7 @@ OURS = re.compile(r"Traceback|Exception|Error\b|\b[a-z]+\.[a-z]+\(|_pb2|sqlalche
 
 def is_plain(sentence: str) -> bool:
     """Tell whether a sentence is for people."""
-    return sentence[0].isupper() and sentence.endswith(".") and not OURS.search(sentence)
+    return sentence[:1].isupper() and sentence.endswith(".") and not OURS.search(sentence)
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,10 @@ def reading(scene: Scene, departure_id: str, **changes: Any) -> Asked:
     return Asked(
         scene.anybody, "GET", f"/departures/{departure_id}", None, f"{TIMETABLE}/GetDeparture", message, **changes
     )
+
+
+def not_a_method(scene: Scene) -> Asked:
+    return Asked(scene.anybody, "DELETE", "/bookings", None, f"{BOOKINGS}/DeleteBookings")
 
 
 def old_version(scene: Scene) -> Asked:
@@ -241,7 +245,7 @@ FAILURES: Mapping[str, Failing] = {
     "not_found": Failing(
         404, lambda scene: reading(scene, "dep_nowhere"), ABSENT, facts={"departure_id": "dep_nowhere"}
     ),
-    "method_not_allowed": Failing(405, lambda scene: Asked(scene.anybody, "DELETE", "/bookings")),
+    "method_not_allowed": Failing(405, not_a_method, grpc.StatusCode.UNIMPLEMENTED),
     "stale_version": Failing(412, old_version, LOST_RACE, facts={"version": 1}),
     "missing_precondition": Failing(428, no_version),
     "unknown_stop": Failing(404, from_nowhere, ABSENT, facts={"stop_id": "stp_nowhere", "departure_id": ANY}),
@@ -269,14 +273,14 @@ FAILURES: Mapping[str, Failing] = {
         retry_after_seconds_max=4,
     ),
     "rate_limited": Failing(429, guess_references, is_retryable=True, retry_after_seconds_max=60, callers=40),
-    "overloaded": Failing(503, hash_passwords, is_retryable=True, retry_after_seconds_max=1, callers=100),
+    "overloaded": Failing(503, hash_passwords, is_retryable=True, retry_after_seconds_max=1, callers=180),
     "dependency_down": Failing(
         503, lambda scene: quoting(scene.anybody, {**scene.leg, "departure_id": "dep_nowhere"}), UNAVAILABLE,
         facts={"dependency": "booking"}, is_retryable=True, retry_after_seconds_max=1, stopped="booking",
     ),
     "deadline_exceeded": Failing(
         504, lambda scene: reading(scene, scene.departure["id"], patience_seconds=1),
-        grpc.StatusCode.DEADLINE_EXCEEDED, is_retryable=True, stopped="booking",
+        grpc.StatusCode.DEADLINE_EXCEEDED, is_retryable=True, retry_after_seconds_max=1, stopped="booking",
     ),
     "body_too_large": Failing(413, too_much, OVER_LIMIT),
     "unsupported_media_type": Failing(415, plain_text),

@@ -34,6 +34,14 @@ def test_the_table_holds_every_code_that_there_is() -> None:
     assert set(WITHOUT_DETAILS) <= set(FAILURES) - set(ON_REST_ONLY)
 
 
+@pytest.mark.parametrize(
+    "sentence",
+    ["", "seat taken.", "Seat taken", "SeatTaken.", "A ValueError was raised.", "Table bookings: sqlalchemy.exc."],
+)
+def test_what_is_not_for_people_is_seen(sentence: str) -> None:
+    assert not is_plain(sentence)
+
+
 @pytest.mark.parametrize("code", FAILURES)
 def test_rest_answers_a_failure_as_the_contract_says(scene: Scene, code: str) -> None:
     failing = FAILURES[code]
@@ -43,13 +51,13 @@ def test_rest_answers_a_failure_as_the_contract_says(scene: Scene, code: str) ->
     reply = next((reply for reply in replies if reply.status_code == failing.status), replies[0])
     document = reply.json()
     assert (reply.status_code, document.get("code")) == (failing.status, code), reply.text
-    assert document["facts"] == {**failing.facts, **failing.added_facts}
+    assert document["facts"] == {**failing.facts, **failing.added_facts, **told_to_wait(reply, failing)}
     assert document["retryable"] is failing.is_retryable
     assert tuple(error["pointer"] for error in document.get("errors", ())) == failing.pointers
     assert document["instance"] == f"/v1{asked.path}"
     assert document["request_id"] == reply.headers["X-Request-ID"] == f"req.{code}"
     assert_is_a_problem_document(reply, document, code)
-    assert_says_when_to_come_back(reply, failing)
+    assert ("WWW-Authenticate" in reply.headers) is (reply.status_code == 401)
 
 
 def assert_is_a_problem_document(reply: httpx2.Response, document: dict[str, Any], code: str) -> None:
@@ -64,13 +72,14 @@ def assert_is_a_problem_document(reply: httpx2.Response, document: dict[str, Any
     assert all(is_plain(f"{error['detail'].rstrip('.')}.") for error in document.get("errors", ())), document
 
 
-def assert_says_when_to_come_back(reply: httpx2.Response, failing: Failing) -> None:
-    told = reply.headers.get("Retry-After")
-    if failing.retry_after_seconds_max:
-        assert 1 <= int(told or 0) <= failing.retry_after_seconds_max
-    else:
-        assert told is None
-    assert ("WWW-Authenticate" in reply.headers) is (reply.status_code == 401)
+def told_to_wait(reply: httpx2.Response, failing: Failing) -> dict[str, int]:
+    """Read when to come back, which a program finds among the facts as well."""
+    if not failing.retry_after_seconds_max:
+        assert "Retry-After" not in reply.headers
+        return {}
+    seconds = int(reply.headers["Retry-After"])
+    assert 1 <= seconds <= failing.retry_after_seconds_max
+    return {"retry_after_seconds": seconds}
 
 
 @pytest.mark.parametrize("code", ["quote_expired", "quote_changed"])

@@ -18,9 +18,5 @@ class RefusedRefresh(NotAuthenticated):
     detail = "This refresh token is not good any more. Sign in again."
 
 
-class OtherOperator(Forbidden):
-    detail = "Your token does not work for this operator."
-
-
 class MoreThanOwn(Forbidden):
     detail = "Nobody gives away a scope that their own token does not carry."

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chassis.access import Caller
-from gateway.accounts.domain.errors import MoreThanOwn, OtherOperator
+from chassis.errors import ForbiddenOperator
+from gateway.accounts.domain.errors import MoreThanOwn
 from gateway.accounts.domain.roles import ROLES, Role
 
 
@@ -34,6 +35,6 @@ def email_key(email: str) -> str:
 def check_grant(creator: Caller, *, operator_id: str, scopes: Iterable[str]) -> None:
     """Let a creator give away only what is theirs: at their own operator, scopes that they have."""
     if not creator.works_for(operator_id):
-        raise OtherOperator
+        raise ForbiddenOperator(operator_id=operator_id)
     if lacking := set(scopes) - creator.scopes:
         raise MoreThanOwn(scope=" ".join(sorted(lacking)))
