@@ -108,10 +108,14 @@ class Bus:
         self.streams = {stream.name: stream for stream in streams}
         self._subjects = re.compile("|".join(stream.pattern() for stream in streams))
 
+    @property
+    def is_connected(self) -> bool:
+        return bool(self.client.is_connected)
+
     async def connect(self) -> None:
         """Wait until the broker is there; a lost connection mends itself, only a closed one is made anew."""
         async with self._connecting:
-            while not self.client.is_connected:
+            while not self.is_connected:
                 if self.client.is_reconnecting:
                     await asyncio.sleep(0.05)
                     continue
@@ -139,7 +143,7 @@ class Bus:
 
     async def publish(self, subject: str, payload: bytes) -> None:
         """Publish without waiting for anybody; what is published while the broker is away is lost."""
-        if self.client.is_connected:
+        if self.is_connected:
             await self.client.publish(subject, payload)
 
     async def ask(self, verb: str, body: object) -> dict[str, Any]:
@@ -201,7 +205,7 @@ class Bus:
 
     async def _report(self, error: Exception) -> None:
         """Log what the client only tells its callback; that it cannot connect it says four times a second."""
-        if self.client.is_connected:
+        if self.is_connected:
             log.warning("nats_error", cause=type(error).__name__)
 
 

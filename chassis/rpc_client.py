@@ -32,7 +32,7 @@ OPTIONS = [
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.max_reconnect_backoff_ms", 250),
     ("grpc.max_receive_message_length", 8 * 1024 * 1024),
     # A failure with all its facts comes in trailers.
     ("grpc.max_metadata_size", 64 * 1024),

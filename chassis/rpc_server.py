@@ -152,9 +152,7 @@ class Edge(aio.ServerInterceptor):
             self.in_flight -= 1
             self._seconds.labels(method.rpartition("/")[2], code.name).observe(time.perf_counter() - began)
 
-    def _parsed_stream(
-        self, deserialize: Callable[[bytes], Any]
-    ) -> Callable[[AsyncIterator[bytes]], AsyncIterator[Any]]:
+    def _parsed_stream(self, deserialize: Callable[[bytes], Any]) -> Callable[..., AsyncIterator[Any]]:
         """Parse each message of a stream as it comes; end the stream when the server is to stop."""
         parse = parsed(deserialize)
 

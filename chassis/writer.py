@@ -29,7 +29,7 @@ from chassis.replies import Once, Replayed, Replies
 
 log = EventLog(__name__)
 
-QUEUE_MAX = 2048
+QUEUE_MAX = 1024
 GROUP_MAX = 256
 ATTEMPTS_ALONE = 4
 SLOW_CALL_SECONDS = 0.05

@@ -15,14 +15,14 @@ def assign_vehicle(work: Work, *, caller: Caller, departure_id: str, vehicle_id:
         raise NotFound(departure_id=departure_id)
     vehicle = work.vehicles.get(vehicle_id, operator_id=departure.operator_id)
     layout = work.layouts.get(vehicle.layout_id)
-    if layout.id != departure.layout_id and any(work.occupancies.get(departure).taken):
-        raise IllegalState("Seats are sold in another layout. Choose a vehicle of the same layout.", state="sold")
     assigned = departure.assign(
         AssignedVehicle(vehicle.id, vehicle.label),
         layout_id=layout.id,
         capacity=len(layout.seats),
         seen_version=version,
     )
+    if layout.id != departure.layout_id and any(work.occupancies.get(departure).taken):
+        raise IllegalState("Seats are sold in another layout. Choose a vehicle of the same layout.", state="sold")
     work.departures.save(assigned)
     if layout.id != departure.layout_id:
         work.take_seats(assigned, [])  # nobody sits down, but there are other seats now

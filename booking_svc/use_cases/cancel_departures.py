@@ -11,7 +11,7 @@ from booking_svc.store.work import Work
 from chassis.access import Caller
 from chassis.errors import FieldError, ForbiddenOperator, InvalidInput, NotFound
 
-DEPARTURES_MAX, CALLS_MAX = 100, 3000
+DEPARTURES_MAX, CALLS_MAX = 100, 1500
 """What one call may hit, so that it holds the writer for less than 50 ms."""
 
 

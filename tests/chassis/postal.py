@@ -203,7 +203,7 @@ def letters(count: int, *, first: int = 0, **fields: Any) -> list[Letter]:
 
 async def is_read(bus: Bus, durable: str, stream: str = "LETTERS") -> bool:
     """Tell whether a consumer has taken all that its stream holds."""
-    if not bus.client.is_connected:
+    if not bus.is_connected:
         return False
     try:
         info = await bus.ask(f"CONSUMER.INFO.{stream}.{durable}", {})

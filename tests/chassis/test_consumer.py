@@ -265,7 +265,7 @@ async def test_it_goes_on_after_the_broker_was_killed(nats):
             await reader.send(text)
             await until(lambda text=text: text in reader.read)
             nats.kill()
-            await until(lambda: not reader.bus.client.is_connected)
+            await until(lambda: not reader.bus.is_connected)
             nats.start_again()
             await reader.bus.connect()
         await until(reader.is_done)

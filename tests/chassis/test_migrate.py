@@ -2,13 +2,15 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
 from chassis.database import Database
-from chassis.migrate import migrate
+from chassis.migrate import LOCK_NUMBER, migrate
 
 ROOT = Path(__file__).parents[2]
 FIRST = """
@@ -46,7 +48,17 @@ def upgrade():
     op.execute("INSERT INTO ships (name) VALUES ('Ceres')")
     op.execute("INSERT INTO nowhere VALUES (1)")
 """
-SLOW = FIRST.replace("def upgrade():", 'def upgrade():\n    op.execute("SELECT pg_sleep(2.5)")')
+LIMITS = """
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade():
+    for name in ("lock_timeout", "statement_timeout"):
+        op.execute(f"INSERT INTO ships SELECT '{name} ' || current_setting('{name}')")
+"""
 
 
 @pytest.fixture
@@ -114,9 +126,9 @@ MIGRATE = (
 MIGRATE += "; database = Database(sys.argv[1]); migrate(database, Path(sys.argv[2])); database.close()"
 
 
-def test_of_many_processes_that_start_at_once_one_migrates_and_the_others_wait_for_it(postgresql_url, folder):
-    """However long it takes: longer than a statement or a lock may take otherwise."""
-    (folder / "0001_ships.py").write_text(SLOW)
+def test_of_many_processes_that_start_at_once_one_migrates_and_the_others_find_it_done(postgresql_url, folder):
+    slow = FIRST.replace("def upgrade():", 'def upgrade():\n    op.execute("SELECT pg_sleep(0.5)")')
+    (folder / "0001_ships.py").write_text(slow)
     (folder / "0002_seats.py").write_text(SECOND)
     command = [sys.executable, "-c", MIGRATE, postgresql_url, folder]
     processes = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(4)]
@@ -127,12 +139,26 @@ def test_of_many_processes_that_start_at_once_one_migrates_and_the_others_wait_f
     database.close()
 
 
-def test_after_a_migration_statements_have_their_limits_again(postgresql_url, folder):
+def test_who_waits_for_another_to_migrate_waits_longer_than_a_lock_may_take_otherwise(postgresql_url, folder):
+    database = Database(postgresql_url)
+    with psycopg.connect(postgresql_url) as other, ThreadPoolExecutor() as threads:
+        other.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK_NUMBER])
+        migrating = threads.submit(migrate, database, folder)
+        with pytest.raises(TimeoutError):
+            migrating.result(2.3)
+        other.commit()
+        migrating.result(10)
+    assert read(database, "SELECT name FROM ships") == [("Asta",)]
+    database.close()
+
+
+def test_a_migration_may_take_its_time_and_afterwards_statements_have_their_limits_again(postgresql_url, folder):
+    (folder / "0002_limits.py").write_text(LIMITS)
     database = Database(postgresql_url)
     migrate(database, folder)
+    found = {name for (name,) in read(database, "SELECT name FROM ships")}
+    assert found == {"Asta", "lock_timeout 0", "statement_timeout 0"}
     with database.writer.connect() as connection:
-        limits = [
-            connection.execute(sa.text(f"SHOW {name}")).scalar_one() for name in ("lock_timeout", "statement_timeout")
-        ]
-    assert limits == ["2s", "5s"]
+        names = ("lock_timeout", "statement_timeout")
+        assert [connection.execute(sa.text(f"SHOW {name}")).scalar_one() for name in names] == ["2s", "5s"]
     database.close()

@@ -81,7 +81,7 @@ async def test_order_is_kept_over_thousands_of_rows_of_several_streams(database_
 
 async def test_many_rows_go_as_one_atomic_batch_and_few_one_by_one(sqlite_url, nats):
     async with office(sqlite_url, nats.url) as running:
-        await until(lambda: running.bus.client.is_connected)
+        await until(lambda: running.bus.is_connected)
         await running.post(*letters(BATCH_MIN + 4))
         await until(running.is_all_out)
         await running.post(*letters(BATCH_MIN - 1, first=100))
@@ -200,7 +200,7 @@ async def test_a_broker_that_comes_and_goes_costs_nothing_and_leaves_one_connect
             await running.post(Letter(f"{first}"))
             await until(running.is_all_out)
             nats.kill()
-            await until(lambda: not running.bus.client.is_connected)
+            await until(lambda: not running.bus.is_connected)
             nats.start_again()
         await running.post(Letter("last"))
         await until(running.is_all_out)
@@ -214,7 +214,7 @@ async def test_a_broker_that_hangs_is_left_and_found_again(sqlite_url, nats):
         await until(running.is_all_out)
         with hanging(nats):
             await running.post(Letter("meanwhile"))
-            await until(lambda: not running.bus.client.is_connected)
+            await until(lambda: not running.bus.is_connected)
         await until(running.is_all_out)
         assert texts(await stream_of(nats.url)) == ["before", "meanwhile"]
 

@@ -57,7 +57,7 @@ class Desk:
     def stored(self) -> Any:
         """Read everything that a body could have left behind."""
         mine = self.rider.get("/bookings", params={"limit": 200}).json()["items"]
-        of_operator = {"operator_id": OPERATOR, "limit": 200}
+        of_operator = {"operator_id": OPERATOR, "limit": "200"}
         departures = self.operator.get("/departures", params=of_operator).json()["items"]
         layouts = self.operator.get("/layouts", params=of_operator).json()["items"]
         seats = self.operator.get(f"/departures/{self.departure['id']}/availability").json()

@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 
 from tests.system.journey import checked, coach, hold, hold_body, key, leg_of, payment, publish, quote
-from tests.system.running_stack import Stack, admin, client
+from tests.system.running_stack import Stack, admin, client, insist
 
 
 class Scene:
@@ -24,7 +24,9 @@ class Scene:
         self.operator = opened.enter_context(admin(stack))
         self.departure = publish(self.operator, coach())
         self.leg = leg_of(self.departure)
-        # Begun first, so that they are over when they are needed.
+        # In the first second pricing may still be waiting before it looks for booking once more.
+        insist(lambda: self.anybody.post("/quotes", json={"legs": [self.leg], "passengers": [{"category": "adult"}]}))
+        # Begun now, so that they are over when they are needed.
         self.late_rider = self.rider()
         self.late_quote = self.quote()
         self.late_hold = self.hold(self.late_rider)

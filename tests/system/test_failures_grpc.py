@@ -38,7 +38,8 @@ def test_grpc_answers_a_failure_as_the_contract_says(scene: Scene, code: str) ->
     assert refusal.pointers == failing.pointers
     assert is_plain(refusal.message)
     told = refusal.retry_after_seconds
-    assert told is None if not failing.retry_after_seconds_max else 0 < told <= failing.retry_after_seconds_max
+    assert (told is not None) is (failing.retry_after_seconds_max > 0)
+    assert told is None or 0 < told <= failing.retry_after_seconds_max
 
 
 @pytest.mark.parametrize("code", WITHOUT_DETAILS)
