@@ -101,6 +101,14 @@ class Office:
     async def waiting(self, stream: str = "LETTERS") -> list[Any]:
         return [row for row in await self.store.read(rows, stream=stream) if row.published_at is None]
 
+    async def wait_for(self, count: int) -> None:
+        """Wait until just so many letters are left waiting; an acknowledged row is marked a little later."""
+
+        async def are_left() -> bool:
+            return len(await self.waiting()) == count
+
+        await until(are_left)
+
     async def is_all_out(self) -> bool:
         return not [row for stream in STREAMS for row in await self.waiting(stream.name)]
 

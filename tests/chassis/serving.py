@@ -149,21 +149,24 @@ class Wire:
 
     def __init__(self, port: int) -> None:
         self._port = port
+        self._server: asyncio.Server | None = None
         self._writers: list[asyncio.StreamWriter] = []
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> str:
         """Lay the wire and return the address of its near end."""
-        self._server = await asyncio.start_server(self._join, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self.join, "127.0.0.1", 0)
         return f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
-    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Join a connection to one of the server's."""
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._port)
         self._writers += writer, far_writer
         self._tasks += (asyncio.ensure_future(pass_on(*ends)) for ends in ((reader, far_writer), (far_reader, writer)))
 
     async def cut(self) -> None:
-        self._server.close()
+        if self._server is not None:
+            self._server.close()
         for writer in self._writers:
             writer.transport.abort()
         await asyncio.gather(*self._tasks)

@@ -359,6 +359,7 @@ async def test_a_row_that_the_broker_refuses_holds_up_its_own_subject_alone(sqli
         await running.post(*letters(30, first=60))
         await until(lambda: has_count(nats, 90))
         assert texts(await stream_of(nats.url)) == [letter.text for letter in letters(90)]
+        await running.wait_for(3)
         assert [row.subject for row in await running.waiting()] == [f"{ROOT}.letters.{poison.to}"] * 3
         assert running.metric("headway_outbox_refused") == 1
         [refused] = {record.fields["name"] for record in caplog.records if record.message == "events_refused"}
@@ -370,8 +371,7 @@ async def test_refused_rows_follow_in_order_once_the_cause_is_mended(sqlite_url,
     old = Stream("LETTERS", (f"{ROOT}.letters.anna",))
     async with office(sqlite_url, nats.url, streams=(old, PARCELS)) as running:
         await running.post(*letters(3, to="bert"), *letters(3))
-        await until(lambda: has_count(nats, 3))
-        assert len(await running.waiting()) == 3
+        await running.wait_for(3)
     async with office(sqlite_url, nats.url) as running:
         await running.post(*letters(2, to="bert", first=3))
         await until(running.is_all_out)
@@ -394,7 +394,7 @@ async def test_a_stream_that_the_broker_refuses_holds_up_no_other(sqlite_url, na
         async with office(sqlite_url, nats.url) as running:
             await running.post(Letter("hello"), Letter("box", stream="PARCELS"))
             await until(lambda: has_count(nats, 1, "PARCELS"))
-            assert len(await running.waiting()) == 1
+            await running.wait_for(1)
             assert "LETTERS" in {
                 record.fields["name"] for record in caplog.records if record.message == "events_refused"
             }

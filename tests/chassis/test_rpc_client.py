@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 import grpc
 import pytest
 from headway.booking.v1.timetable_service_pb2 import ListDeparturesRequest
+from headway.tracking.v1.tracking_service_pb2 import GetVehicleRequest
+from headway.tracking.v1.tracking_service_pb2_grpc import TrackingServiceStub
 
 from chassis import logs, trace
 from chassis.errors import LostRace, NotFound, Unavailable
@@ -15,7 +17,7 @@ from chassis.rpc_client import SERVICE_TOKEN_SECONDS, ServiceIdentity, open_chan
 from chassis.rpc_errors import RemoteFailure
 from chassis.rpc_server import current_caller
 from tests.chassis.postal import until
-from tests.chassis.serving import Served, Tracking, echo, refusal, serving
+from tests.chassis.serving import Served, Tracking, Wire, echo, refusal, serving
 from tests.clocks import FixedClock
 
 RECOVERY_SECONDS = 3.0
@@ -95,6 +97,23 @@ async def test_a_server_that_restarts_while_it_is_asked_costs_no_answer(tmp_path
             await until(lambda: len(given) > before + 100)
             is_over.set()
             await asyncio.gather(*asking)
+
+
+async def test_a_server_too_busy_to_greet_for_a_second_is_waited_for(tmp_path):
+    """A connection that is given up too soon and begun again makes a busy server busier."""
+
+    async def greet_late(reader, writer):
+        await asyncio.sleep(1)
+        await wire.join(reader, writer)
+
+    async with serving(tmp_path) as served:
+        wire = Wire(served.server.port)
+        late = await asyncio.start_server(greet_late, "127.0.0.1", 0)
+        async with open_channel(f"127.0.0.1:{late.sockets[0].getsockname()[1]}") as channel:
+            answer = await TrackingServiceStub(channel).GetVehicle(GetVehicleRequest(vehicle_id="veh_1"), timeout=5)
+            assert answer.id == "veh_1"
+        late.close()
+        await wire.cut()
 
 
 async def test_nobody_there_is_said_at_once(tmp_path):
