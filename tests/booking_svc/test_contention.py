@@ -244,6 +244,14 @@ def test_a_seat_is_not_taken_by_a_stale_read(store: Store[Work], second: int) ->
         take_after_a_stale_read(store, first=0, second=second)
 
 
+def test_a_seat_that_is_taken_is_not_taken_again_even_by_fresh_counts(store: Store[Work]) -> None:
+    departure = sold_before(store)
+    counts = ask(store, lambda work: work.occupancies.get(departure))
+    again = item(2, departure_id=departure.id, origin_sequence=2, destination_sequence=3)
+    with pytest.raises(LostRace):
+        commit(store, lambda work: work.occupancies.take(counts, [again]))
+
+
 @pytest.mark.parametrize("second", [0, 1])
 def test_without_the_guard_a_stale_read_is_believed(
     store: Store[Work], second: int, monkeypatch: pytest.MonkeyPatch

@@ -80,6 +80,11 @@ def refuse(work: Work) -> None:
     raise Taken("Nothing was written.")
 
 
+def fail_after_write(work: Work, *, failure: BaseException) -> None:
+    add(work, name="poison")
+    raise failure
+
+
 def promise(work: Work, *, label: str) -> None:
     """Write what only the commit refuses."""
     work.connection.execute(sa.insert(promises), {"label": label})

@@ -1,13 +1,10 @@
 """The gRPC edge: nobody reaches a method unparsed, unknown or unadmitted, and every call ends and is counted."""
 
 import asyncio
-import time
 
 import grpc
 import pytest
 from grpc import aio
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from headway.booking.v1.timetable_service_pb2 import (
     GetDepartureRequest,
     ListDeparturesRequest,
@@ -20,7 +17,7 @@ from headway.tracking.v1.tracking_service_pb2_grpc import TrackingServiceStub
 
 from chassis import logs, trace
 from chassis.access import Caller
-from chassis.errors import Failure, MissingKey, NotFound, Unavailable
+from chassis.errors import Failure, MissingKey, NotFound
 from chassis.keys import open_signer
 from chassis.rpc_client import ServiceIdentity, open_channel
 from chassis.rpc_server import (
@@ -253,14 +250,14 @@ async def test_a_deadline_ends_the_work(served):
     ended = asyncio.Event()
 
     async def work(request, context):
-        assert 0 < seconds_left(context) <= 0.2
+        assert 0 < seconds_left(context) < 1
         try:
             await asyncio.sleep(30)
         finally:
             ended.set()
 
     served.does.get_vehicle = work
-    found = await refusal(served.get_vehicle(timeout=0.2))
+    found = await refusal(served.get_vehicle(timeout=0.5))
     assert found.reason == "DEADLINE_EXCEEDED"
     await asyncio.wait_for(ended.wait(), 2)
     await until(lambda: served.edge.in_flight == 0)
@@ -348,63 +345,3 @@ async def test_a_stream_of_a_client_that_vanished_ends(served):
         assert served.edge.in_flight == 1
         await wire.cut()
     await until(lambda: served.edge.in_flight == 0)
-
-
-# Health, reflection, stop
-
-
-async def test_health_says_serving_and_then_not_serving_while_it_stops(tmp_path):
-    release = asyncio.Event()
-
-    async def slow(request, context):
-        await release.wait()
-        return await echo(request, context)
-
-    async with serving(tmp_path) as served:
-        served.does.get_vehicle = slow
-        watch = health_pb2_grpc.HealthStub(served.channel).Watch
-        for name in ("", "headway.tracking.v1.TrackingService", "headway.booking.v1.TimetableService"):
-            check = health_pb2_grpc.HealthStub(served.channel).Check
-            assert (await check(health_pb2.HealthCheckRequest(service=name))).status == 1
-        watched = watch(health_pb2.HealthCheckRequest(service="headway.tracking.v1.TrackingService"))
-        assert (await watched.read()).status == health_pb2.HealthCheckResponse.SERVING
-        waiting = asyncio.ensure_future(served.get_vehicle())
-        await until(lambda: served.edge.in_flight == 1)
-        stopping = asyncio.ensure_future(served.server.stop(5))
-        assert (await watched.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
-        watched.cancel()
-        release.set()
-        assert (await waiting).id == "veh_1"
-        await asyncio.wait_for(stopping, 2)
-
-
-async def test_open_streams_end_with_what_they_have_taken_when_it_stops(tmp_path):
-    async with serving(tmp_path) as served:
-        streams = [served.vehicles.StreamPositions() for _ in range(20)]
-        for stream in streams:
-            await stream.write(PositionBatch())
-            await stream.read()
-        began = time.monotonic()
-        await served.server.stop(10)
-        assert time.monotonic() - began < 2
-        assert [await stream.code() for stream in streams] == [grpc.StatusCode.OK] * 20
-        assert served.edge.in_flight == 0
-
-
-async def test_calls_that_do_not_end_are_cut_after_the_grace(tmp_path):
-    async with serving(tmp_path) as served:
-        served.does.get_vehicle = lambda *_: asyncio.sleep(60)
-        call = asyncio.ensure_future(refusal(served.get_vehicle()))
-        await until(lambda: served.edge.in_flight == 1)
-        await asyncio.wait_for(served.server.stop(0.2), 2)
-        assert (await call).reason == Unavailable.reason
-        await until(lambda: served.edge.in_flight == 0)
-
-
-async def test_reflection_lists_what_is_served(served):
-    ask = reflection_pb2_grpc.ServerReflectionStub(served.channel).ServerReflectionInfo
-    call = ask(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
-    names = {service.name for service in (await call.read()).list_services_response.service}
-    assert names >= {"headway.tracking.v1.TrackingService", "headway.booking.v1.TimetableService"}
-    assert "grpc.health.v1.Health" in names
-    call.cancel()
