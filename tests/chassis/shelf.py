@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from google.protobuf.wrappers_pb2 import StringValue
+from prometheus_client.metrics import MetricWrapperBase
 from sqlalchemy.engine import Connection
 
 from chassis.clock import Clock
@@ -135,3 +136,8 @@ def until_another_waits(work: Work) -> None:
     deadline = time.monotonic() + 10
     while not work.connection.execute(waiting).scalar_one():
         assert time.monotonic() < deadline
+
+
+def value(metric: MetricWrapperBase, suffix: str = "", **labels: str) -> float:
+    samples = [sample for family in metric.collect() for sample in family.samples]
+    return next(s.value for s in samples if s.name.endswith(suffix) and labels.items() <= s.labels.items())

@@ -8,10 +8,8 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
-import psycopg
 import pytest
 import sqlalchemy as sa
-from prometheus_client.metrics import MetricWrapperBase
 
 from chassis.clock import SystemClock
 from chassis.database import Database
@@ -31,6 +29,7 @@ from tests.chassis.shelf import (
     refuse,
     take_label,
     things,
+    value,
 )
 from tests.clocks import FixedClock
 
@@ -41,27 +40,6 @@ def commits_of(store: Store[Work]) -> list[Any]:
     seen: list[Any] = []
     sa.event.listen(store.database.writer, "commit", seen.append)
     return seen
-
-
-def value(metric: MetricWrapperBase, suffix: str = "", **labels: str) -> float:
-    samples = [sample for family in metric.collect() for sample in family.samples]
-    return next(s.value for s in samples if s.name.endswith(suffix) and labels.items() <= s.labels.items())
-
-
-def backend_of(connection: sa.Connection) -> int:
-    return connection.connection.driver_connection.info.backend_pid
-
-
-def terminate(url: str, backend: int) -> None:
-    """End a PostgreSQL connection from the server's side and wait until it is gone."""
-    with psycopg.connect(url, autocommit=True) as admin:
-        assert admin.execute("SELECT pg_terminate_backend(%s, 5000)", [backend]).fetchone() == (True,)
-
-
-def limit_deadlocks(url: str) -> None:
-    """Have PostgreSQL look for deadlocks at once; it waits for a second otherwise."""
-    with psycopg.connect(url, autocommit=True) as admin:
-        admin.execute(f"ALTER DATABASE {admin.info.dbname} SET deadlock_timeout = '20ms'")
 
 
 # What is committed together

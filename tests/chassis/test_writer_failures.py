@@ -8,7 +8,6 @@ from typing import Any
 import psycopg
 import pytest
 import sqlalchemy as sa
-from prometheus_client.metrics import MetricWrapperBase
 
 from chassis import faults
 from chassis.clock import SystemClock
@@ -31,19 +30,6 @@ from tests.chassis.shelf import (
     take_label,
     until_another_waits,
 )
-
-type_of = type
-
-
-def commits_of(store: Store[Work]) -> list[Any]:
-    seen: list[Any] = []
-    sa.event.listen(store.database.writer, "commit", seen.append)
-    return seen
-
-
-def value(metric: MetricWrapperBase, suffix: str = "", **labels: str) -> float:
-    samples = [sample for family in metric.collect() for sample in family.samples]
-    return next(s.value for s in samples if s.name.endswith(suffix) and labels.items() <= s.labels.items())
 
 
 def backend_of(connection: sa.Connection) -> int:
