@@ -10,7 +10,7 @@ from headway.booking.v1 import booking_service_pb2, bookings_pb2, timetable_serv
 from headway.types.v1 import money_pb2, timetable_pb2
 
 from booking_svc.domain.booking import LIVE, Booking, Contact, Item, ItemState
-from booking_svc.domain.departure import Call, Departure, Leg, LegEnd, Mode, Route, Stop
+from booking_svc.domain.departure import Call, Departure, Leg, LegEnd, Mode, Pattern, Route, Stop
 from booking_svc.domain.layout import DEFAULT_LAYOUT_ID, Layout, LayoutSeat, Vehicle
 from booking_svc.domain.quote import CancellationQuote
 from booking_svc.queries.get_availability import Availability
@@ -58,6 +58,8 @@ def stop_out(stop: Stop) -> timetable_pb2.Stop:
         latitude=stop.latitude,
         longitude=stop.longitude,
         zone_id=stop.zone_id,
+        station_id=stop.station_id,
+        is_station=stop.is_station,
     )
 
 
@@ -80,14 +82,36 @@ def call_out(call: Call) -> timetable_pb2.Call:
         is_boarding_allowed=call.is_boarding_allowed,
         is_alighting_allowed=call.is_alighting_allowed,
         distance_meters=call.distance_meters,
+        is_interpolated=call.is_interpolated,
     )
+
+
+def pattern_out(pattern: Pattern) -> timetable_pb2.Pattern:
+    calls = [
+        timetable_pb2.PatternCall(
+            stop=stop_out(call.stop),
+            arrival_seconds=call.arrival_seconds,
+            departure_seconds=call.departure_seconds,
+            is_boarding_allowed=call.is_boarding_allowed,
+            is_alighting_allowed=call.is_alighting_allowed,
+            distance_meters=call.distance_meters,
+            is_interpolated=call.is_interpolated,
+        )
+        for call in pattern.calls
+    ]
+    shape = [
+        timetable_pb2.ShapePoint(latitude=latitude, longitude=longitude, distance_meters=meters)
+        for latitude, longitude, meters in pattern.shape
+    ]
+    return timetable_pb2.Pattern(id=pattern.id, calls=calls, shape=shape)
 
 
 def departure_state_out(leg: Leg | Departure) -> timetable_pb2.DepartureState.ValueType:
     return timetable_pb2.DepartureState.Value(f"DEPARTURE_STATE_{leg.state.name}")
 
 
-def departure_out(departure: Departure) -> timetable_pb2.Departure:
+def departure_out(departure: Departure, *, has_calls: bool = True) -> timetable_pb2.Departure:
+    """Write a departure; without calls for those who know its pattern."""
     vehicle = departure.vehicle
     return timetable_pb2.Departure(
         id=departure.id,
@@ -97,11 +121,13 @@ def departure_out(departure: Departure) -> timetable_pb2.Departure:
         headsign=departure.headsign,
         service_date=departure.service_date.isoformat(),
         state=departure_state_out(departure),
-        calls=map(call_out, departure.calls),
+        calls=map(call_out, departure.calls) if has_calls else (),
         vehicle=timetable_pb2.AssignedVehicle(id=vehicle.id, label=vehicle.label) if vehicle else None,
         layout_id=departure.layout_id,
         capacity=departure.capacity,
         version=departure.version,
+        pattern_id=departure.pattern.id,
+        starts_at=instant_out(departure.starts_at),
     )
 
 

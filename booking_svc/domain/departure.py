@@ -52,6 +52,9 @@ class Stop:
     latitude: float
     longitude: float
     zone_id: str = ""
+    # The station that this is a platform of.
+    station_id: str = ""
+    is_station: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class PatternCall:
-    """A call by its seconds after the start of the service day; None where the timetable gives no time."""
+    """A call by its seconds after the departure's start; None where the timetable gives no time."""
 
     stop: Stop
     arrival_seconds: int | None
@@ -75,14 +78,24 @@ class PatternCall:
     is_boarding_allowed: bool
     is_alighting_allowed: bool
     distance_meters: float
+    is_interpolated: bool = False
+
+
+ShapePoint = tuple[float, float, float]
+"""Latitude, longitude and metres along the ride from the first call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """The calls that many departures share."""
+    """The calls that many departures share, and the line that they follow on the map if that is known."""
 
     id: str
     calls: tuple[PatternCall, ...]
+    shape: tuple[ShapePoint, ...] = ()
+
+    @property
+    def stop_ids(self) -> list[str]:
+        return [call.stop.id for call in self.calls]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +109,7 @@ class Call:
     is_boarding_allowed: bool
     is_alighting_allowed: bool
     distance_meters: float
+    is_interpolated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +157,17 @@ class Departure:
     route: Route
     headsign: str
     service_date: date
-    day_start_at: datetime
+    starts_at: datetime
     pattern: Pattern
     state: DepartureState
     vehicle: AssignedVehicle | None
     layout_id: str
     capacity: int
     version: int
+    # The feed that put it on sale; empty when that was done by hand.
+    feed_id: str = ""
+    # Whether it is cancelled because its feed has it no more, and not by the operator.
+    is_withdrawn: bool = False
 
     @property
     def is_running(self) -> bool:
@@ -162,10 +180,6 @@ class Departure:
     @property
     def calls(self) -> tuple[Call, ...]:
         return tuple(self.call(sequence) for sequence in range(len(self.pattern.calls)))
-
-    @property
-    def starts_at(self) -> datetime:
-        return self._time(0, is_departure=True)
 
     @property
     def ends_at(self) -> datetime:
@@ -182,6 +196,7 @@ class Departure:
             found.is_boarding_allowed,
             found.is_alighting_allowed,
             found.distance_meters,
+            found.is_interpolated,
         )
 
     def part(self, origin_stop_id: str, destination_stop_id: str) -> tuple[int, int]:
@@ -239,7 +254,7 @@ class Departure:
         return replace(self, vehicle=vehicle, layout_id=layout_id, capacity=capacity, version=self.version + 1)
 
     def _at(self, seconds: int | None) -> datetime | None:
-        return None if seconds is None else self.day_start_at + timedelta(seconds=seconds)
+        return None if seconds is None else self.starts_at + timedelta(seconds=seconds)
 
     def _time(self, sequence: int, *, is_departure: bool) -> datetime:
         """Return when riders get on or off; a call without a time of its own takes the last one given before it."""
@@ -247,7 +262,7 @@ class Departure:
         wanted = (call.departure_seconds, call.arrival_seconds)
         own = [seconds for seconds in (wanted if is_departure else reversed(wanted)) if seconds is not None]
         if own:
-            return self.day_start_at + timedelta(seconds=own[0])
+            return self.starts_at + timedelta(seconds=own[0])
         return self._time(sequence - 1, is_departure=True)
 
 

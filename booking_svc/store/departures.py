@@ -1,10 +1,9 @@
-"""Rows of stops, routes, patterns and departures."""
+"""Rows of departures."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,22 +13,18 @@ from booking_svc.domain.departure import (
     AssignedVehicle,
     Departure,
     DepartureState,
-    Mode,
     Pattern,
-    PatternCall,
-    Route,
-    Stop,
 )
 from booking_svc.domain.errors import DepartureExists, StaleVersion
-from booking_svc.store.tables import DepartureRow, PatternRow, PatternStopRow, RouteRow, StopRow
+from booking_svc.domain.feed_import import FeedState
+from booking_svc.store.patterns import PATTERN_STOPS, PATTERNS, read_calls
+from booking_svc.store.routes import ROUTES, read_route
+from booking_svc.store.tables import DepartureRow, FeedRow
 from chassis.database import table_of
 from chassis.errors import NotFound
 from chassis.faults import is_guard_off
-from chassis.ids import stable_id
 
-STOPS, ROUTES, PATTERNS = table_of(StopRow), table_of(RouteRow), table_of(PatternRow)
-PATTERN_STOPS, DEPARTURES = table_of(PatternStopRow), table_of(DepartureRow)
-PATTERNS_REMEMBERED = 5000
+DEPARTURES, FEEDS = table_of(DepartureRow), table_of(FeedRow)
 SAVE_DEPARTURE = (
     sa.update(DEPARTURES)
     .where(DEPARTURES.c.id == sa.bindparam("new_id"), DEPARTURES.c.version == sa.bindparam("seen_version"))
@@ -51,46 +46,10 @@ class Filter:
 
 
 class Departures:
-    """The timetable of one open transaction."""
+    """The departures of one open transaction; those of a feed that is not published yet are not there."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-
-    def save_stops(self, stops: Iterable[Stop], *, operator_id: str) -> None:
-        """Insert stops or bring them up to date."""
-        wanted = {stop.id: stop for stop in stops}
-        known = self.get_stops(list(wanted))
-        added = [asdict(stop) | {"operator_id": operator_id} for stop in wanted.values() if stop.id not in known]
-        if added:
-            self._connection.execute(sa.insert(STOPS), added)
-        for stop in wanted.values():
-            if known.get(stop.id, stop) != stop:
-                self._connection.execute(sa.update(STOPS).where(STOPS.c.id == stop.id).values(asdict(stop)))
-
-    def get_stops(self, stop_ids: Sequence[str]) -> dict[str, Stop]:
-        """Read those of some stops that exist."""
-        rows: Any = self._connection.execute(sa.select(STOPS).where(STOPS.c.id.in_(stop_ids)))
-        return {
-            row.id: Stop(
-                row.id, row.feed_stop_id, row.name, row.timezone, row.latitude, row.longitude, row.zone_id
-            )
-            for row in rows
-        }  # fmt: skip
-
-    def save_route(self, route: Route, *, operator_id: str) -> None:
-        """Insert a route or bring it up to date."""
-        self._upsert(ROUTES, {**asdict(route), "operator_id": operator_id})
-
-    def save_pattern(self, calls: tuple[PatternCall, ...]) -> Pattern:
-        """Store calls once, however many departures share them."""
-        content = write_calls(calls)
-        pattern = Pattern(stable_id("pat", content), calls)
-        known = sa.select(PATTERNS.c.id).where(PATTERNS.c.id == pattern.id)
-        if self._connection.execute(known).first() is None:
-            self._connection.execute(sa.insert(PATTERNS), {"id": pattern.id, "calls": content})
-            stops = [{"stop_id": stop, "pattern_id": pattern.id} for stop in {call.stop.id for call in calls}]
-            self._connection.execute(sa.insert(PATTERN_STOPS), stops)
-        return pattern
 
     def add(self, departure: Departure) -> None:
         """Insert a departure; a trip of a feed runs once on a service date at one time."""
@@ -150,11 +109,6 @@ class Departures:
             query = query.where(sa.or_(columns.starts_at > starts_at, later))
         return map(read_departure, self._connection.execute(query))
 
-    def _upsert(self, table: sa.Table, values: dict[str, object]) -> None:
-        changed = self._connection.execute(sa.update(table).where(table.c.id == values["id"]).values(values))
-        if not changed.rowcount:
-            self._connection.execute(sa.insert(table), values)
-
 
 def conditions(wanted: Filter) -> list[sa.ColumnElement[bool]]:
     """Turn a filter into conditions."""
@@ -175,12 +129,15 @@ def conditions(wanted: Filter) -> list[sa.ColumnElement[bool]]:
 
 
 def select_departures() -> sa.Select[Any]:
-    """Join departures with their route and pattern."""
+    """Join departures that may be seen with their route and pattern."""
+    hidden = sa.select(FEEDS.c.id).where(FEEDS.c.state == FeedState.IMPORTING)
     route = [ROUTES.c[name].label(f"route_{name}") for name in ("feed_route_id", "short_name", "long_name", "mode")]
     joined = DEPARTURES.join(ROUTES, ROUTES.c.id == DEPARTURES.c.route_id).join(
         PATTERNS, PATTERNS.c.id == DEPARTURES.c.pattern_id
     )
-    return sa.select(DEPARTURES, *route, PATTERNS.c.calls).select_from(joined)
+    return (
+        sa.select(DEPARTURES, *route, PATTERNS.c.calls).select_from(joined).where(DEPARTURES.c.feed_id.not_in(hidden))
+    )
 
 
 @cache
@@ -194,23 +151,22 @@ def reading_statement(*, is_locked: bool) -> sa.Select[Any]:
 
 def read_departure(row: Any) -> Departure:
     """Turn a joined row into a departure."""
-    route = Route(
-        row.route_id, row.route_feed_route_id, row.route_short_name, row.route_long_name, Mode(row.route_mode)
-    )
     return Departure(
         row.id,
         row.operator_id,
         row.feed_trip_id,
-        route,
+        read_route(row, "route_"),
         row.headsign,
         date.fromisoformat(row.service_date),
-        row.day_start_at,
-        read_pattern(row.pattern_id, row.calls),
+        row.starts_at,
+        Pattern(row.pattern_id, read_calls(row.pattern_id, row.calls)),
         DepartureState(row.state),
         AssignedVehicle(row.vehicle_id, row.vehicle_label) if row.vehicle_id else None,
         row.layout_id,
         row.capacity,
         row.version,
+        row.feed_id,
+        row.is_withdrawn,
     )
 
 
@@ -223,7 +179,6 @@ def write_departure(departure: Departure) -> dict[str, object]:
         "route_id": departure.route.id,
         "headsign": departure.headsign,
         "service_date": departure.service_date.isoformat(),
-        "day_start_at": departure.day_start_at,
         "starts_at": departure.starts_at,
         "pattern_id": departure.pattern.id,
         "state": departure.state,
@@ -232,17 +187,6 @@ def write_departure(departure: Departure) -> dict[str, object]:
         "layout_id": departure.layout_id,
         "capacity": departure.capacity,
         "version": departure.version,
+        "feed_id": departure.feed_id,
+        "is_withdrawn": departure.is_withdrawn,
     }
-
-
-def write_calls(calls: tuple[PatternCall, ...]) -> str:
-    """Write calls so that equal ones are equal text."""
-    return json.dumps([asdict(call) for call in calls], sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-@lru_cache(maxsize=PATTERNS_REMEMBERED)
-def read_pattern(pattern_id: str, calls: str) -> Pattern:
-    """Read a pattern; it may be remembered because the id is the content's digest."""
-    return Pattern(
-        pattern_id, tuple(PatternCall(**{**call, "stop": Stop(**call["stop"])}) for call in json.loads(calls))
-    )

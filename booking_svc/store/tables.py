@@ -23,6 +23,10 @@ class StopRow(Table, table=True):
     latitude: float
     longitude: float
     zone_id: str
+    station_id: str = Field(index=True)
+    is_station: bool
+    # The name without case and accents, a space before each word.
+    search_name: str
 
 
 class RouteRow(Table, table=True):
@@ -41,14 +45,20 @@ class PatternRow(Table, table=True):
     __tablename__ = "patterns"
     id: str = Field(primary_key=True)
     calls: str
+    shape: str
 
 
 class PatternStopRow(Table, table=True):
-    """Which patterns call at a stop."""
+    """Where patterns call at a stop."""
 
     __tablename__ = "pattern_stops"
     stop_id: str = Field(primary_key=True)
     pattern_id: str = Field(primary_key=True)
+    sequence: int = Field(primary_key=True)
+    is_boarding_allowed: bool
+    is_alighting_allowed: bool
+    # From the departure's start to when riders get on.
+    leaves_after_seconds: int
 
 
 class DepartureRow(Table, table=True):
@@ -66,14 +76,15 @@ class DepartureRow(Table, table=True):
             postgresql_where=sa.text("feed_trip_id <> ''"),
         ),
         sa.Index("departures_by_pattern", "pattern_id", "starts_at"),
+        sa.Index("departures_by_day", "operator_id", "service_date"),
+        sa.Index("departures_by_route", "route_id", "pattern_id"),
     )
     id: str = Field(primary_key=True)
     operator_id: str
     feed_trip_id: str
-    route_id: str = Field(index=True)
+    route_id: str
     headsign: str
     service_date: str
-    day_start_at: datetime = Field(sa_type=Instant)
     starts_at: datetime = Field(sa_type=Instant)
     pattern_id: str
     state: str
@@ -82,6 +93,57 @@ class DepartureRow(Table, table=True):
     layout_id: str
     capacity: int
     version: int
+    feed_id: str
+    is_withdrawn: bool
+
+
+class FeedRow(Table, table=True):
+    """A feed: what was asked and what has become of it."""
+
+    __tablename__ = "feeds"
+    __table_args__ = (sa.Index("feeds_by_operator", "operator_id", "created_at"),)
+    id: str = Field(primary_key=True)
+    operator_id: str
+    state: str = Field(index=True)
+    options: str
+    report: str
+    fares: str
+    on_sale_until: str
+    created_at: datetime = Field(sa_type=Instant)
+    version: int
+
+
+class FeedContentRow(Table, table=True):
+    """A piece of a feed's zip, kept until it is read."""
+
+    __tablename__ = "feed_contents"
+    feed_id: str = Field(primary_key=True)
+    position: int = Field(primary_key=True)
+    content: bytes
+
+
+class FeedServiceRow(Table, table=True):
+    """A calendar of a feed."""
+
+    __tablename__ = "feed_services"
+    feed_id: str = Field(primary_key=True)
+    service_id: str = Field(primary_key=True)
+    calendar: str
+
+
+class FeedTripRow(Table, table=True):
+    """A trip of a feed, from which departures are laid out."""
+
+    __tablename__ = "feed_trips"
+    feed_id: str = Field(primary_key=True)
+    feed_trip_id: str = Field(primary_key=True)
+    service_id: str
+    route_id: str
+    pattern_id: str
+    headsign: str
+    timezone: str
+    start_seconds: int
+    frequencies: str
 
 
 class LayoutRow(Table, table=True):

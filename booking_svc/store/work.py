@@ -14,7 +14,10 @@ from booking_svc.store.history import History
 from booking_svc.store.layouts import Layouts
 from booking_svc.store.ledger import Ledger
 from booking_svc.store.occupancies import Occupancies
+from booking_svc.store.patterns import Patterns
 from booking_svc.store.payments import Payments
+from booking_svc.store.routes import Routes
+from booking_svc.store.stops import Stops
 from booking_svc.store.vehicles import Vehicles
 from chassis.ids import new_id
 from chassis.outbox import Encode, Outbox
@@ -30,6 +33,9 @@ class Work:
         self.now = now
         self.new_id = new_id
         self.outbox = Outbox(connection, now=now, encode=encode)
+        self.stops = Stops(connection)
+        self.routes = Routes(connection)
+        self.patterns = Patterns(connection)
         self.departures = Departures(connection)
         self.layouts = Layouts(connection)
         self.vehicles = Vehicles(connection)

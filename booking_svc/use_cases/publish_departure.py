@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from booking_svc.domain.departure import (
     Departure,
@@ -56,8 +55,10 @@ def publish_departure(
     layout = work.layouts.get_for(operator_id, layout_id)
     stops = resolve_stops(work, calls, operator_id=operator_id)
     start = day_start(service_date, stops[0].timezone)
-    timed = pattern_calls(calls, stops, start=start)
-    work.departures.save_route(route, operator_id=operator_id)
+    check_times(calls, day_starts_at=start)
+    starts_at = next(time for time in (calls[0].departure_at, calls[0].arrival_at) if time is not None)
+    timed = pattern_calls(calls, stops, starts_at=starts_at)
+    work.routes.save([route], operator_id=operator_id)
     departure = Departure(
         id=work.new_id("dep"),
         operator_id=operator_id,
@@ -65,8 +66,8 @@ def publish_departure(
         route=route,
         headsign=headsign or stops[-1].name,
         service_date=service_date,
-        day_start_at=start,
-        pattern=work.departures.save_pattern(timed),
+        starts_at=starts_at,
+        pattern=work.patterns.save(timed),
         state=DepartureState.SCHEDULED,
         vehicle=None,
         layout_id=layout.id,
@@ -80,19 +81,18 @@ def publish_departure(
 
 def resolve_stops(work: Work, calls: Sequence[CallWish], *, operator_id: str) -> list[Stop]:
     """Read the stops that are named and save those that are described."""
-    known = work.departures.get_stops([call.stop_id for call in calls if call.stop is None])
+    known = work.stops.get_many([call.stop_id for call in calls if call.stop is None])
     described = {call.stop.id: call.stop for call in calls if call.stop is not None}
     known |= described
     for call in calls:
         if call.stop is None and call.stop_id not in known:
             raise UnknownStop(stop_id=call.stop_id)
-    work.departures.save_stops(described.values(), operator_id=operator_id)
+    work.stops.save(described.values(), operator_id=operator_id)
     return [known[call.stop.id if call.stop else call.stop_id] for call in calls]
 
 
-def pattern_calls(calls: Sequence[CallWish], stops: Sequence[Stop], *, start: datetime) -> tuple[PatternCall, ...]:
-    """Count times from the start of the service day and distances from the first call."""
-    check_times(calls, start=start)
+def pattern_calls(calls: Sequence[CallWish], stops: Sequence[Stop], *, starts_at: datetime) -> tuple[PatternCall, ...]:
+    """Count times from the start of the departure and distances from the first call."""
     found: list[PatternCall] = []
     along = 0.0
     for place, (call, stop) in enumerate(zip(calls, stops, strict=True)):
@@ -101,8 +101,8 @@ def pattern_calls(calls: Sequence[CallWish], stops: Sequence[Stop], *, start: da
         found.append(
             PatternCall(
                 stop,
-                seconds_after(start, call.arrival_at),
-                seconds_after(start, call.departure_at),
+                seconds_after(starts_at, call.arrival_at),
+                seconds_after(starts_at, call.departure_at),
                 call.is_boarding_allowed and place < len(calls) - 1,
                 call.is_alighting_allowed and place > 0,
                 round(along, 1),
@@ -111,7 +111,7 @@ def pattern_calls(calls: Sequence[CallWish], stops: Sequence[Stop], *, start: da
     return tuple(found)
 
 
-def check_times(calls: Sequence[CallWish], *, start: datetime) -> None:
+def check_times(calls: Sequence[CallWish], *, day_starts_at: datetime) -> None:
     """Refuse ends without a time, and times that run backwards or leave the service day."""
     ends = (0, len(calls) - 1)
     errors = [
@@ -120,7 +120,7 @@ def check_times(calls: Sequence[CallWish], *, start: datetime) -> None:
         if calls[place].arrival_at is None and calls[place].departure_at is None
     ]
     timed = [(place, time) for place, call in enumerate(calls) for time in (call.arrival_at, call.departure_at) if time]
-    last, latest = start, start + timedelta(days=DAYS_AFTER_START_MAX)
+    last, latest = day_starts_at, day_starts_at + timedelta(days=DAYS_AFTER_START_MAX)
     for place, time in timed:
         if not last <= time < latest:
             errors.append(FieldError(f"/calls/{place}", "Times must not run backwards nor leave the service day."))
@@ -130,5 +130,5 @@ def check_times(calls: Sequence[CallWish], *, start: datetime) -> None:
 
 
 def seconds_after(start: datetime, time: datetime | None) -> int | None:
-    """Count whole seconds from the start of the service day."""
-    return None if time is None else int((time.astimezone(ZoneInfo("UTC")) - start).total_seconds())
+    """Count whole seconds from the start of a departure."""
+    return None if time is None else int((time - start).total_seconds())

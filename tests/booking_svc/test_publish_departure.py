@@ -113,15 +113,20 @@ def test_a_departure_after_midnight_belongs_to_the_day_before(store: Store[Work]
     late = publish(store, service_date=SERVICE_DATE, calls=calls_at(range(3), starts_at=at_night))
     assert late.service_date == SERVICE_DATE
     assert late.starts_at.date() == SERVICE_DATE + timedelta(days=1)
-    assert late.pattern.calls[0].departure_seconds == 25 * 3600 + 60
+    assert late.starts_at == calls_at(range(3), starts_at=at_night)[0].departure_at
 
 
 def test_times_are_right_on_the_day_the_clocks_go_forward(store: Store[Work]) -> None:
     # 10:00 in Lisbon on the 31st of March 2030 is 09:00 UTC, ten hours after the service day began.
     ten = datetime(2030, 3, 31, 9, tzinfo=UTC)
     published = publish(store, service_date=date(2030, 3, 31), calls=calls_at(range(2), starts_at=ten))
-    assert published.pattern.calls[0].arrival_seconds == 10 * 3600
-    assert published.calls[0].arrival_at == ten
+    assert (published.starts_at, published.calls[0].arrival_at) == (ten + timedelta(minutes=1), ten)
+
+
+def test_departures_of_the_same_way_share_their_pattern_at_any_time_of_day(store: Store[Work]) -> None:
+    first, second = publish(store), publish(store, starts_at=STARTS_AT + timedelta(hours=2, minutes=7))
+    assert first.pattern == second.pattern
+    assert second.calls[0].departure_at == first.calls[0].departure_at + timedelta(hours=2, minutes=7)
 
 
 def test_calls_in_between_need_no_times(store: Store[Work]) -> None:

@@ -23,45 +23,72 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from headway.booking.v1 import feeds_pb2 as headway_dot_booking_dot_v1_dot_feeds__pb2
 from headway.booking.v1 import vehicles_pb2 as headway_dot_booking_dot_v1_dot_vehicles__pb2
 from headway.types.v1 import timetable_pb2 as headway_dot_types_dot_v1_dot_timetable__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*headway/booking/v1/timetable_service.proto\x12\x12headway.booking.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!headway/booking/v1/vehicles.proto\x1a headway/types/v1/timetable.proto\"\xdc\x01\n\x17PublishDepartureRequest\x12\x13\n\x0boperator_id\x18\x01 \x01(\t\x12\x14\n\x0c\x66\x65\x65\x64_trip_id\x18\x02 \x01(\t\x12-\n\x05route\x18\x03 \x01(\x0b\x32\x1e.headway.booking.v1.RouteInput\x12\x10\n\x08headsign\x18\x04 \x01(\t\x12\x14\n\x0cservice_date\x18\x05 \x01(\t\x12,\n\x05\x63\x61lls\x18\x06 \x03(\x0b\x32\x1d.headway.booking.v1.CallInput\x12\x11\n\tlayout_id\x18\x07 \x01(\t\"p\n\nRouteInput\x12\x15\n\rfeed_route_id\x18\x01 \x01(\t\x12\x12\n\nshort_name\x18\x02 \x01(\t\x12\x11\n\tlong_name\x18\x03 \x01(\t\x12$\n\x04mode\x18\x04 \x01(\x0e\x32\x16.headway.types.v1.Mode\"w\n\tStopInput\x12\x14\n\x0c\x66\x65\x65\x64_stop_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08timezone\x18\x03 \x01(\t\x12\x10\n\x08latitude\x18\x04 \x01(\x01\x12\x11\n\tlongitude\x18\x05 \x01(\x01\x12\x0f\n\x07zone_id\x18\x06 \x01(\t\"\xc2\x02\n\tCallInput\x12\x11\n\x07stop_id\x18\x01 \x01(\tH\x00\x12-\n\x04stop\x18\x02 \x01(\x0b\x32\x1d.headway.booking.v1.StopInputH\x00\x12=\n\x14scheduled_arrival_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x01\x88\x01\x01\x12?\n\x16scheduled_departure_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x02\x88\x01\x01\x12\x1b\n\x13is_boarding_refused\x18\x05 \x01(\x08\x12\x1c\n\x14is_alighting_refused\x18\x06 \x01(\x08\x42\x04\n\x02\x61tB\x17\n\x15_scheduled_arrival_atB\x19\n\x17_scheduled_departure_at\"+\n\x13GetDepartureRequest\x12\x14\n\x0c\x64\x65parture_id\x18\x01 \x01(\t\"\x84\x01\n\x15ListDeparturesRequest\x12\x13\n\x0boperator_id\x18\x01 \x01(\t\x12\x10\n\x08route_id\x18\x02 \x01(\t\x12\x0f\n\x07stop_id\x18\x03 \x01(\t\x12\x14\n\x0cservice_date\x18\x04 \x01(\t\x12\r\n\x05limit\x18\x05 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x06 \x01(\t\"X\n\x16ListDeparturesResponse\x12.\n\tdeparture\x18\x01 \x01(\x0b\x32\x1b.headway.types.v1.Departure\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\"\xdf\x01\n\x17\x43\x61ncelDeparturesRequest\x12\x13\n\x0boperator_id\x18\x01 \x01(\t\x12\x15\n\rdeparture_ids\x18\x02 \x03(\t\x12\x10\n\x08route_id\x18\x03 \x01(\t\x12/\n\x0bstarts_from\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rstarts_before\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x12\n\nis_dry_run\x18\x07 \x01(\x08\"F\n\x18\x43\x61ncelDeparturesResponse\x12\x15\n\rdeparture_ids\x18\x01 \x03(\t\x12\x13\n\x0b\x62ooking_ids\x18\x02 \x03(\t\"Q\n\x14\x41ssignVehicleRequest\x12\x14\n\x0c\x64\x65parture_id\x18\x01 \x01(\t\x12\x12\n\nvehicle_id\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x03\"g\n\x13\x43reateLayoutRequest\x12\x13\n\x0boperator_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12-\n\x05seats\x18\x03 \x03(\x0b\x32\x1e.headway.booking.v1.LayoutSeat\"H\n\x12ListLayoutsRequest\x12\x13\n\x0boperator_id\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\"W\n\x13ListLayoutsResponse\x12+\n\x07layouts\x18\x01 \x03(\x0b\x32\x1a.headway.booking.v1.Layout\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"O\n\x16RegisterVehicleRequest\x12\x13\n\x0boperator_id\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\x11\n\tlayout_id\x18\x03 \x01(\t2\x89\x06\n\x10TimetableService\x12\\\n\x10PublishDeparture\x12+.headway.booking.v1.PublishDepartureRequest\x1a\x1b.headway.types.v1.Departure\x12T\n\x0cGetDeparture\x12\'.headway.booking.v1.GetDepartureRequest\x1a\x1b.headway.types.v1.Departure\x12i\n\x0eListDepartures\x12).headway.booking.v1.ListDeparturesRequest\x1a*.headway.booking.v1.ListDeparturesResponse0\x01\x12m\n\x10\x43\x61ncelDepartures\x12+.headway.booking.v1.CancelDeparturesRequest\x1a,.headway.booking.v1.CancelDeparturesResponse\x12V\n\rAssignVehicle\x12(.headway.booking.v1.AssignVehicleRequest\x1a\x1b.headway.types.v1.Departure\x12S\n\x0c\x43reateLayout\x12\'.headway.booking.v1.CreateLayoutRequest\x1a\x1a.headway.booking.v1.Layout\x12^\n\x0bListLayouts\x12&.headway.booking.v1.ListLayoutsRequest\x1a\'.headway.booking.v1.ListLayoutsResponse\x12Z\n\x0fRegisterVehicle\x12*.headway.booking.v1.RegisterVehicleRequest\x1a\x1b.headway.booking.v1.Vehicleb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*headway/booking/v1/timetable_service.proto\x12\x12headway.booking.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eheadway/booking/v1/feeds.proto\x1a!headway/booking/v1/vehicles.proto\x1a headway/types/v1/timetable.proto\"\xdc\x01\n\x17PublishDepartureRequest\x12\x13\n\x0boperator_id\x18\x01 \x01(\t\x12\x14\n\x0c\x66\x65\x65\x64_trip_id\x18\x02 \x01(\t\x12-\n\x05route\x18\x03 \x01(\x0b\x32\x1e.headway.booking.v1.RouteInput\x12\x10\n\x08headsign\x18\x04 \x01(\t\x12\x14\n\x0cservice_date\x18\x05 \x01(\t\x12,\n\x05\x63\x61lls\x18\x06 \x03(\x0b\x32\x1d.headway.booking.v1.CallInput\x12\x11\n\tlayout_id\x18\x07 \x01(\t\"p\n\nRouteInput\x12\x15\n\rfeed_route_id\x18\x01 \x01(\t\x12\x12\n\nshort_name\x18\x02 \x01(\t\x12\x11\n\tlong_name\x18\x03 \x01(\t\x12$\n\x04mode\x18\x04 \x01(\x0e\x32\x16.headway.types.v1.Mode\"w\n\tStopInput\x12\x14\n\x0c\x66\x65\x65\x64_stop_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08timezone\x18\x03 \x01(\t\x12\x10\n\x08latitude\x18\x04 \x01(\x01\x12\x11\n\tlongitude\x18\x05 \x01(\x01\x12\x0f\n\x07zone_id\x18\x06 \x01(\t\"\xc2\x02\n\tCallInput\x12\x11\n\x07stop_id\x18\x01 \x01(\tH\x00\x12-\n\x04stop\x18\x02 \x01(\x0b\x32\x1d.headway.booking.v1.StopInputH\x00\x12=\n\x14scheduled_arrival_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x01\x88\x01\x01\x12?\n\x16scheduled_departure_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x02\x88\x01\x01\x12\x1b\n\x13is_boarding_refused\x18\x05 \x01(\x08\x12\x1c\n\x14is_alighting_refused\x18\x06 \x01(\x08\x42\x04\n\x02\x61tB\x17\n\x15_scheduled_arrival_atB\x19\n\x17_scheduled_departure_at\"+\n\x13GetDepartureRequest\x12\x14\n\x0c\x64\x65parture_id\x18\x01 \x01(\t\"\x9e\x01\n\x15ListDeparturesRequest\x12\x13\n\x0boperator_id\x18\x01 \x01(\t\x12\x10\n\x08route_id\x18\x02 \x01(\t\x12\x0f\n\x07stop_id\x18\x03 \x01(\t\x12\x14\n\x0cservice_date\x18\x04 \x01(\t\x12\r\n\x05limit\x18\x05 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x06 \x01(\t\x12\x18\n\x10is_without_calls\x18\x07 \x01(\x08\"X\n\x16ListDeparturesResponse\x12.\n\tdeparture\x18\x01 \x01(\x0b\x32\x1b.headway.types.v1.Departure\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\"\xdf\x01\n\x17\x43\x61ncelDeparturesRequest\x12\x13\n\x0boperator_id\x18\x01 \x01(\t\x12\x15\n\rdeparture_ids\x18\x02 \x03(\t\x12\x10\n\x08route_id\x18\x03 \x01(\t\x12/\n\x0bstarts_from\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rstarts_before\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x12\n\nis_dry_run\x18\x07 \x01(\x08\"F\n\x18\x43\x61ncelDeparturesResponse\x12\x15\n\rdeparture_ids\x18\x01 \x03(\t\x12\x13\n\x0b\x62ooking_ids\x18\x02 \x03(\t\"Q\n\x14\x41ssignVehicleRequest\x12\x14\n\x0c\x64\x65parture_id\x18\x01 \x01(\t\x12\x12\n\nvehicle_id\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x03\"g\n\x13\x43reateLayoutRequest\x12\x13\n\x0boperator_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12-\n\x05seats\x18\x03 \x03(\x0b\x32\x1e.headway.booking.v1.LayoutSeat\"H\n\x12ListLayoutsRequest\x12\x13\n\x0boperator_id\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\"W\n\x13ListLayoutsResponse\x12+\n\x07layouts\x18\x01 \x03(\x0b\x32\x1a.headway.booking.v1.Layout\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"O\n\x16RegisterVehicleRequest\x12\x13\n\x0boperator_id\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\x11\n\tlayout_id\x18\x03 \x01(\t\"b\n\x11ImportFeedRequest\x12\x32\n\x07options\x18\x01 \x01(\x0b\x32\x1f.headway.booking.v1.FeedOptionsH\x00\x12\x11\n\x07\x63ontent\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"!\n\x0eGetFeedRequest\x12\x0f\n\x07\x66\x65\x65\x64_id\x18\x01 \x01(\t\")\n\x12GetPatternsRequest\x12\x13\n\x0bpattern_ids\x18\x01 \x03(\t\"\x7f\n\x10ListStopsRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12(\n\x04near\x18\x02 \x01(\x0b\x32\x1a.headway.booking.v1.Around\x12\x13\n\x0boperator_id\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\t\"D\n\x06\x41round\x12\x10\n\x08latitude\x18\x01 \x01(\x01\x12\x11\n\tlongitude\x18\x02 \x01(\x01\x12\x15\n\rradius_meters\x18\x03 \x01(\x01\"V\n\x11ListStopsResponse\x12,\n\x05stops\x18\x01 \x03(\x0b\x32\x1d.headway.booking.v1.FoundStop\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"x\n\tFoundStop\x12$\n\x04stop\x18\x01 \x01(\x0b\x32\x16.headway.types.v1.Stop\x12\x13\n\x0boperator_id\x18\x02 \x01(\t\x12\x1c\n\x0f\x64istance_meters\x18\x03 \x01(\x01H\x00\x88\x01\x01\x42\x12\n\x10_distance_meters\"G\n\x11ListRoutesRequest\x12\x13\n\x0boperator_id\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\"Z\n\x12ListRoutesResponse\x12/\n\x06routes\x18\x01 \x03(\x0b\x32\x1f.headway.booking.v1.ListedRoute\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"_\n\x0bListedRoute\x12&\n\x05route\x18\x01 \x01(\x0b\x32\x17.headway.types.v1.Route\x12\x13\n\x0boperator_id\x18\x02 \x01(\t\x12\x13\n\x0bpattern_ids\x18\x03 \x03(\t\"\x90\x01\n\x18SearchItinerariesRequest\x12\x16\n\x0eorigin_stop_id\x18\x01 \x01(\t\x12\x1b\n\x13\x64\x65stination_stop_id\x18\x02 \x01(\t\x12\x0c\n\x04\x64\x61te\x18\x03 \x01(\t\x12\x12\n\npassengers\x18\x04 \x01(\x05\x12\r\n\x05limit\x18\x05 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x06 \x01(\t\"d\n\x19SearchItinerariesResponse\x12\x32\n\x0bitineraries\x18\x01 \x03(\x0b\x32\x1d.headway.booking.v1.Itinerary\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"I\n\tItinerary\x12#\n\x04legs\x18\x01 \x03(\x0b\x32\x15.headway.types.v1.Leg\x12\x17\n\x0fseats_available\x18\x02 \x01(\x05\x32\xa0\n\n\x10TimetableService\x12\\\n\x10PublishDeparture\x12+.headway.booking.v1.PublishDepartureRequest\x1a\x1b.headway.types.v1.Departure\x12T\n\x0cGetDeparture\x12\'.headway.booking.v1.GetDepartureRequest\x1a\x1b.headway.types.v1.Departure\x12i\n\x0eListDepartures\x12).headway.booking.v1.ListDeparturesRequest\x1a*.headway.booking.v1.ListDeparturesResponse0\x01\x12m\n\x10\x43\x61ncelDepartures\x12+.headway.booking.v1.CancelDeparturesRequest\x1a,.headway.booking.v1.CancelDeparturesResponse\x12V\n\rAssignVehicle\x12(.headway.booking.v1.AssignVehicleRequest\x1a\x1b.headway.types.v1.Departure\x12S\n\x0c\x43reateLayout\x12\'.headway.booking.v1.CreateLayoutRequest\x1a\x1a.headway.booking.v1.Layout\x12^\n\x0bListLayouts\x12&.headway.booking.v1.ListLayoutsRequest\x1a\'.headway.booking.v1.ListLayoutsResponse\x12Z\n\x0fRegisterVehicle\x12*.headway.booking.v1.RegisterVehicleRequest\x1a\x1b.headway.booking.v1.Vehicle\x12O\n\nImportFeed\x12%.headway.booking.v1.ImportFeedRequest\x1a\x18.headway.booking.v1.Feed(\x01\x12G\n\x07GetFeed\x12\".headway.booking.v1.GetFeedRequest\x1a\x18.headway.booking.v1.Feed\x12R\n\x0bGetPatterns\x12&.headway.booking.v1.GetPatternsRequest\x1a\x19.headway.types.v1.Pattern0\x01\x12X\n\tListStops\x12$.headway.booking.v1.ListStopsRequest\x1a%.headway.booking.v1.ListStopsResponse\x12[\n\nListRoutes\x12%.headway.booking.v1.ListRoutesRequest\x1a&.headway.booking.v1.ListRoutesResponse\x12p\n\x11SearchItineraries\x12,.headway.booking.v1.SearchItinerariesRequest\x1a-.headway.booking.v1.SearchItinerariesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'headway.booking.v1.timetable_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PUBLISHDEPARTUREREQUEST']._serialized_start=169
-  _globals['_PUBLISHDEPARTUREREQUEST']._serialized_end=389
-  _globals['_ROUTEINPUT']._serialized_start=391
-  _globals['_ROUTEINPUT']._serialized_end=503
-  _globals['_STOPINPUT']._serialized_start=505
-  _globals['_STOPINPUT']._serialized_end=624
-  _globals['_CALLINPUT']._serialized_start=627
-  _globals['_CALLINPUT']._serialized_end=949
-  _globals['_GETDEPARTUREREQUEST']._serialized_start=951
-  _globals['_GETDEPARTUREREQUEST']._serialized_end=994
-  _globals['_LISTDEPARTURESREQUEST']._serialized_start=997
-  _globals['_LISTDEPARTURESREQUEST']._serialized_end=1129
-  _globals['_LISTDEPARTURESRESPONSE']._serialized_start=1131
-  _globals['_LISTDEPARTURESRESPONSE']._serialized_end=1219
-  _globals['_CANCELDEPARTURESREQUEST']._serialized_start=1222
-  _globals['_CANCELDEPARTURESREQUEST']._serialized_end=1445
-  _globals['_CANCELDEPARTURESRESPONSE']._serialized_start=1447
-  _globals['_CANCELDEPARTURESRESPONSE']._serialized_end=1517
-  _globals['_ASSIGNVEHICLEREQUEST']._serialized_start=1519
-  _globals['_ASSIGNVEHICLEREQUEST']._serialized_end=1600
-  _globals['_CREATELAYOUTREQUEST']._serialized_start=1602
-  _globals['_CREATELAYOUTREQUEST']._serialized_end=1705
-  _globals['_LISTLAYOUTSREQUEST']._serialized_start=1707
-  _globals['_LISTLAYOUTSREQUEST']._serialized_end=1779
-  _globals['_LISTLAYOUTSRESPONSE']._serialized_start=1781
-  _globals['_LISTLAYOUTSRESPONSE']._serialized_end=1868
-  _globals['_REGISTERVEHICLEREQUEST']._serialized_start=1870
-  _globals['_REGISTERVEHICLEREQUEST']._serialized_end=1949
-  _globals['_TIMETABLESERVICE']._serialized_start=1952
-  _globals['_TIMETABLESERVICE']._serialized_end=2729
+  _globals['_PUBLISHDEPARTUREREQUEST']._serialized_start=201
+  _globals['_PUBLISHDEPARTUREREQUEST']._serialized_end=421
+  _globals['_ROUTEINPUT']._serialized_start=423
+  _globals['_ROUTEINPUT']._serialized_end=535
+  _globals['_STOPINPUT']._serialized_start=537
+  _globals['_STOPINPUT']._serialized_end=656
+  _globals['_CALLINPUT']._serialized_start=659
+  _globals['_CALLINPUT']._serialized_end=981
+  _globals['_GETDEPARTUREREQUEST']._serialized_start=983
+  _globals['_GETDEPARTUREREQUEST']._serialized_end=1026
+  _globals['_LISTDEPARTURESREQUEST']._serialized_start=1029
+  _globals['_LISTDEPARTURESREQUEST']._serialized_end=1187
+  _globals['_LISTDEPARTURESRESPONSE']._serialized_start=1189
+  _globals['_LISTDEPARTURESRESPONSE']._serialized_end=1277
+  _globals['_CANCELDEPARTURESREQUEST']._serialized_start=1280
+  _globals['_CANCELDEPARTURESREQUEST']._serialized_end=1503
+  _globals['_CANCELDEPARTURESRESPONSE']._serialized_start=1505
+  _globals['_CANCELDEPARTURESRESPONSE']._serialized_end=1575
+  _globals['_ASSIGNVEHICLEREQUEST']._serialized_start=1577
+  _globals['_ASSIGNVEHICLEREQUEST']._serialized_end=1658
+  _globals['_CREATELAYOUTREQUEST']._serialized_start=1660
+  _globals['_CREATELAYOUTREQUEST']._serialized_end=1763
+  _globals['_LISTLAYOUTSREQUEST']._serialized_start=1765
+  _globals['_LISTLAYOUTSREQUEST']._serialized_end=1837
+  _globals['_LISTLAYOUTSRESPONSE']._serialized_start=1839
+  _globals['_LISTLAYOUTSRESPONSE']._serialized_end=1926
+  _globals['_REGISTERVEHICLEREQUEST']._serialized_start=1928
+  _globals['_REGISTERVEHICLEREQUEST']._serialized_end=2007
+  _globals['_IMPORTFEEDREQUEST']._serialized_start=2009
+  _globals['_IMPORTFEEDREQUEST']._serialized_end=2107
+  _globals['_GETFEEDREQUEST']._serialized_start=2109
+  _globals['_GETFEEDREQUEST']._serialized_end=2142
+  _globals['_GETPATTERNSREQUEST']._serialized_start=2144
+  _globals['_GETPATTERNSREQUEST']._serialized_end=2185
+  _globals['_LISTSTOPSREQUEST']._serialized_start=2187
+  _globals['_LISTSTOPSREQUEST']._serialized_end=2314
+  _globals['_AROUND']._serialized_start=2316
+  _globals['_AROUND']._serialized_end=2384
+  _globals['_LISTSTOPSRESPONSE']._serialized_start=2386
+  _globals['_LISTSTOPSRESPONSE']._serialized_end=2472
+  _globals['_FOUNDSTOP']._serialized_start=2474
+  _globals['_FOUNDSTOP']._serialized_end=2594
+  _globals['_LISTROUTESREQUEST']._serialized_start=2596
+  _globals['_LISTROUTESREQUEST']._serialized_end=2667
+  _globals['_LISTROUTESRESPONSE']._serialized_start=2669
+  _globals['_LISTROUTESRESPONSE']._serialized_end=2759
+  _globals['_LISTEDROUTE']._serialized_start=2761
+  _globals['_LISTEDROUTE']._serialized_end=2856
+  _globals['_SEARCHITINERARIESREQUEST']._serialized_start=2859
+  _globals['_SEARCHITINERARIESREQUEST']._serialized_end=3003
+  _globals['_SEARCHITINERARIESRESPONSE']._serialized_start=3005
+  _globals['_SEARCHITINERARIESRESPONSE']._serialized_end=3105
+  _globals['_ITINERARY']._serialized_start=3107
+  _globals['_ITINERARY']._serialized_end=3180
+  _globals['_TIMETABLESERVICE']._serialized_start=3183
+  _globals['_TIMETABLESERVICE']._serialized_end=4495
 # @@protoc_insertion_point(module_scope)

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from headway.booking.v1 import feeds_pb2 as _feeds_pb2
 from headway.booking.v1 import vehicles_pb2 as _vehicles_pb2
 from headway.types.v1 import timetable_pb2 as _timetable_pb2
 import builtins as _builtins
@@ -214,6 +215,7 @@ class ListDeparturesRequest(_message.Message):
     SERVICE_DATE_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
+    IS_WITHOUT_CALLS_FIELD_NUMBER: _builtins.int
     operator_id: _builtins.str
     route_id: _builtins.str
     stop_id: _builtins.str
@@ -222,6 +224,8 @@ class ListDeparturesRequest(_message.Message):
     """0 reads to the end."""
     cursor: _builtins.str
     """The cursor of the last departure already read."""
+    is_without_calls: _builtins.bool
+    """For readers who follow patterns: tell departures without their calls."""
     def __init__(
         self,
         *,
@@ -231,10 +235,11 @@ class ListDeparturesRequest(_message.Message):
         service_date: _builtins.str = ...,
         limit: _builtins.int = ...,
         cursor: _builtins.str = ...,
+        is_without_calls: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "limit", b"limit", "operator_id", b"operator_id", "route_id", b"route_id", "service_date", b"service_date", "stop_id", b"stop_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "is_without_calls", b"is_without_calls", "limit", b"limit", "operator_id", b"operator_id", "route_id", b"route_id", "service_date", b"service_date", "stop_id", b"stop_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -468,3 +473,366 @@ class RegisterVehicleRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RegisterVehicleRequest: _TypeAlias = RegisterVehicleRequest  # noqa: Y015
+
+@_typing.final
+class ImportFeedRequest(_message.Message):
+    """A feed on its way in: the first message has the options, the others the zip's bytes in order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPTIONS_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    content: _builtins.bytes
+    @_builtins.property
+    def options(self) -> _feeds_pb2.FeedOptions: ...
+    def __init__(
+        self,
+        *,
+        options: _feeds_pb2.FeedOptions | None = ...,
+        content: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "options", b"options", "part", b"part"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "options", b"options", "part", b"part"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["options", "content"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___ImportFeedRequest: _TypeAlias = ImportFeedRequest  # noqa: Y015
+
+@_typing.final
+class GetFeedRequest(_message.Message):
+    """Which feed to read."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FEED_ID_FIELD_NUMBER: _builtins.int
+    feed_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        feed_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["feed_id", b"feed_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetFeedRequest: _TypeAlias = GetFeedRequest  # noqa: Y015
+
+@_typing.final
+class GetPatternsRequest(_message.Message):
+    """Which patterns to read; at most 200."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATTERN_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def pattern_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        pattern_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pattern_ids", b"pattern_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPatternsRequest: _TypeAlias = GetPatternsRequest  # noqa: Y015
+
+@_typing.final
+class ListStopsRequest(_message.Message):
+    """Which stops to find."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUERY_FIELD_NUMBER: _builtins.int
+    NEAR_FIELD_NUMBER: _builtins.int
+    OPERATOR_ID_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    query: _builtins.str
+    """Beginnings of words of the name, without regard to case and accents."""
+    operator_id: _builtins.str
+    limit: _builtins.int
+    cursor: _builtins.str
+    @_builtins.property
+    def near(self) -> Global___Around:
+        """Only stops around a place, nearest first."""
+
+    def __init__(
+        self,
+        *,
+        query: _builtins.str = ...,
+        near: Global___Around | None = ...,
+        operator_id: _builtins.str = ...,
+        limit: _builtins.int = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["near", b"near"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "limit", b"limit", "near", b"near", "operator_id", b"operator_id", "query", b"query"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStopsRequest: _TypeAlias = ListStopsRequest  # noqa: Y015
+
+@_typing.final
+class Around(_message.Message):
+    """A circle on the ground."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LATITUDE_FIELD_NUMBER: _builtins.int
+    LONGITUDE_FIELD_NUMBER: _builtins.int
+    RADIUS_METERS_FIELD_NUMBER: _builtins.int
+    latitude: _builtins.float
+    longitude: _builtins.float
+    radius_meters: _builtins.float
+    def __init__(
+        self,
+        *,
+        latitude: _builtins.float = ...,
+        longitude: _builtins.float = ...,
+        radius_meters: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["latitude", b"latitude", "longitude", b"longitude", "radius_meters", b"radius_meters"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Around: _TypeAlias = Around  # noqa: Y015
+
+@_typing.final
+class ListStopsResponse(_message.Message):
+    """Stops and the place to go on from; an empty cursor is the end."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STOPS_FIELD_NUMBER: _builtins.int
+    NEXT_CURSOR_FIELD_NUMBER: _builtins.int
+    next_cursor: _builtins.str
+    @_builtins.property
+    def stops(self) -> _containers.RepeatedCompositeFieldContainer[Global___FoundStop]: ...
+    def __init__(
+        self,
+        *,
+        stops: _abc.Iterable[Global___FoundStop] | None = ...,
+        next_cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_cursor", b"next_cursor", "stops", b"stops"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStopsResponse: _TypeAlias = ListStopsResponse  # noqa: Y015
+
+@_typing.final
+class FoundStop(_message.Message):
+    """A stop that was found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STOP_FIELD_NUMBER: _builtins.int
+    OPERATOR_ID_FIELD_NUMBER: _builtins.int
+    DISTANCE_METERS_FIELD_NUMBER: _builtins.int
+    operator_id: _builtins.str
+    distance_meters: _builtins.float
+    """From the place that was asked for."""
+    @_builtins.property
+    def stop(self) -> _timetable_pb2.Stop: ...
+    def __init__(
+        self,
+        *,
+        stop: _timetable_pb2.Stop | None = ...,
+        operator_id: _builtins.str = ...,
+        distance_meters: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_distance_meters", b"_distance_meters", "distance_meters", b"distance_meters", "stop", b"stop"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_distance_meters", b"_distance_meters", "distance_meters", b"distance_meters", "operator_id", b"operator_id", "stop", b"stop"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__distance_meters: _TypeAlias = _typing.Literal["distance_meters"]  # noqa: Y015
+    _WhichOneofArgType__distance_meters: _TypeAlias = _typing.Literal["_distance_meters", b"_distance_meters"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__distance_meters) -> _WhichOneofReturnType__distance_meters | None: ...
+
+Global___FoundStop: _TypeAlias = FoundStop  # noqa: Y015
+
+@_typing.final
+class ListRoutesRequest(_message.Message):
+    """Whose routes to read."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPERATOR_ID_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    operator_id: _builtins.str
+    limit: _builtins.int
+    cursor: _builtins.str
+    def __init__(
+        self,
+        *,
+        operator_id: _builtins.str = ...,
+        limit: _builtins.int = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "limit", b"limit", "operator_id", b"operator_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRoutesRequest: _TypeAlias = ListRoutesRequest  # noqa: Y015
+
+@_typing.final
+class ListRoutesResponse(_message.Message):
+    """Routes and the place to go on from; an empty cursor is the end."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROUTES_FIELD_NUMBER: _builtins.int
+    NEXT_CURSOR_FIELD_NUMBER: _builtins.int
+    next_cursor: _builtins.str
+    @_builtins.property
+    def routes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ListedRoute]: ...
+    def __init__(
+        self,
+        *,
+        routes: _abc.Iterable[Global___ListedRoute] | None = ...,
+        next_cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_cursor", b"next_cursor", "routes", b"routes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRoutesResponse: _TypeAlias = ListRoutesResponse  # noqa: Y015
+
+@_typing.final
+class ListedRoute(_message.Message):
+    """A route and whose it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROUTE_FIELD_NUMBER: _builtins.int
+    OPERATOR_ID_FIELD_NUMBER: _builtins.int
+    PATTERN_IDS_FIELD_NUMBER: _builtins.int
+    operator_id: _builtins.str
+    @_builtins.property
+    def route(self) -> _timetable_pb2.Route: ...
+    @_builtins.property
+    def pattern_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The ways that its departures take, for drawing them; read them with GetPatterns."""
+
+    def __init__(
+        self,
+        *,
+        route: _timetable_pb2.Route | None = ...,
+        operator_id: _builtins.str = ...,
+        pattern_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["route", b"route"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["operator_id", b"operator_id", "pattern_ids", b"pattern_ids", "route", b"route"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListedRoute: _TypeAlias = ListedRoute  # noqa: Y015
+
+@_typing.final
+class SearchItinerariesRequest(_message.Message):
+    """Where to ride, when and how many."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORIGIN_STOP_ID_FIELD_NUMBER: _builtins.int
+    DESTINATION_STOP_ID_FIELD_NUMBER: _builtins.int
+    DATE_FIELD_NUMBER: _builtins.int
+    PASSENGERS_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    origin_stop_id: _builtins.str
+    """A stop, or a station for any of its platforms."""
+    destination_stop_id: _builtins.str
+    date: _builtins.str
+    """The local date at the origin."""
+    passengers: _builtins.int
+    """Only rides with so many seats left; 0 shows full ones as well."""
+    limit: _builtins.int
+    cursor: _builtins.str
+    def __init__(
+        self,
+        *,
+        origin_stop_id: _builtins.str = ...,
+        destination_stop_id: _builtins.str = ...,
+        date: _builtins.str = ...,
+        passengers: _builtins.int = ...,
+        limit: _builtins.int = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "date", b"date", "destination_stop_id", b"destination_stop_id", "limit", b"limit", "origin_stop_id", b"origin_stop_id", "passengers", b"passengers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchItinerariesRequest: _TypeAlias = SearchItinerariesRequest  # noqa: Y015
+
+@_typing.final
+class SearchItinerariesResponse(_message.Message):
+    """Rides in order of their start, and the place to go on from; an empty cursor is the end."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITINERARIES_FIELD_NUMBER: _builtins.int
+    NEXT_CURSOR_FIELD_NUMBER: _builtins.int
+    next_cursor: _builtins.str
+    @_builtins.property
+    def itineraries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Itinerary]: ...
+    def __init__(
+        self,
+        *,
+        itineraries: _abc.Iterable[Global___Itinerary] | None = ...,
+        next_cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["itineraries", b"itineraries", "next_cursor", b"next_cursor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchItinerariesResponse: _TypeAlias = SearchItinerariesResponse  # noqa: Y015
+
+@_typing.final
+class Itinerary(_message.Message):
+    """One way to get there."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEGS_FIELD_NUMBER: _builtins.int
+    SEATS_AVAILABLE_FIELD_NUMBER: _builtins.int
+    seats_available: _builtins.int
+    """Seats that are free on the whole of every leg."""
+    @_builtins.property
+    def legs(self) -> _containers.RepeatedCompositeFieldContainer[_timetable_pb2.Leg]: ...
+    def __init__(
+        self,
+        *,
+        legs: _abc.Iterable[_timetable_pb2.Leg] | None = ...,
+        seats_available: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["legs", b"legs", "seats_available", b"seats_available"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Itinerary: _TypeAlias = Itinerary  # noqa: Y015

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from headway.booking.v1 import feeds_pb2 as headway_dot_booking_dot_v1_dot_feeds__pb2
 from headway.booking.v1 import timetable_service_pb2 as headway_dot_booking_dot_v1_dot_timetable__service__pb2
 from headway.booking.v1 import vehicles_pb2 as headway_dot_booking_dot_v1_dot_vehicles__pb2
 from headway.types.v1 import timetable_pb2 as headway_dot_types_dot_v1_dot_timetable__pb2
@@ -77,6 +78,36 @@ class TimetableServiceStub:
                 request_serializer=headway_dot_booking_dot_v1_dot_timetable__service__pb2.RegisterVehicleRequest.SerializeToString,
                 response_deserializer=headway_dot_booking_dot_v1_dot_vehicles__pb2.Vehicle.FromString,
                 _registered_method=True)
+        self.ImportFeed = channel.stream_unary(
+                '/headway.booking.v1.TimetableService/ImportFeed',
+                request_serializer=headway_dot_booking_dot_v1_dot_timetable__service__pb2.ImportFeedRequest.SerializeToString,
+                response_deserializer=headway_dot_booking_dot_v1_dot_feeds__pb2.Feed.FromString,
+                _registered_method=True)
+        self.GetFeed = channel.unary_unary(
+                '/headway.booking.v1.TimetableService/GetFeed',
+                request_serializer=headway_dot_booking_dot_v1_dot_timetable__service__pb2.GetFeedRequest.SerializeToString,
+                response_deserializer=headway_dot_booking_dot_v1_dot_feeds__pb2.Feed.FromString,
+                _registered_method=True)
+        self.GetPatterns = channel.unary_stream(
+                '/headway.booking.v1.TimetableService/GetPatterns',
+                request_serializer=headway_dot_booking_dot_v1_dot_timetable__service__pb2.GetPatternsRequest.SerializeToString,
+                response_deserializer=headway_dot_types_dot_v1_dot_timetable__pb2.Pattern.FromString,
+                _registered_method=True)
+        self.ListStops = channel.unary_unary(
+                '/headway.booking.v1.TimetableService/ListStops',
+                request_serializer=headway_dot_booking_dot_v1_dot_timetable__service__pb2.ListStopsRequest.SerializeToString,
+                response_deserializer=headway_dot_booking_dot_v1_dot_timetable__service__pb2.ListStopsResponse.FromString,
+                _registered_method=True)
+        self.ListRoutes = channel.unary_unary(
+                '/headway.booking.v1.TimetableService/ListRoutes',
+                request_serializer=headway_dot_booking_dot_v1_dot_timetable__service__pb2.ListRoutesRequest.SerializeToString,
+                response_deserializer=headway_dot_booking_dot_v1_dot_timetable__service__pb2.ListRoutesResponse.FromString,
+                _registered_method=True)
+        self.SearchItineraries = channel.unary_unary(
+                '/headway.booking.v1.TimetableService/SearchItineraries',
+                request_serializer=headway_dot_booking_dot_v1_dot_timetable__service__pb2.SearchItinerariesRequest.SerializeToString,
+                response_deserializer=headway_dot_booking_dot_v1_dot_timetable__service__pb2.SearchItinerariesResponse.FromString,
+                _registered_method=True)
 
 
 class TimetableServiceServicer:
@@ -139,6 +170,48 @@ class TimetableServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ImportFeed(self, request_iterator, context):
+        """Take in a GTFS feed: options first, then the zip in pieces. Answers once the feed is stored; reading it goes on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetFeed(self, request, context):
+        """Read what has become of a feed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPatterns(self, request, context):
+        """Read patterns by id; those that do not exist are left out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListStops(self, request, context):
+        """Find stops and stations by name or place.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRoutes(self, request, context):
+        """Read the routes of an operator, or of all.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SearchItineraries(self, request, context):
+        """Find rides from one stop or station to another on a day, with the seats left.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TimetableServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -181,6 +254,36 @@ def add_TimetableServiceServicer_to_server(servicer, server):
                     servicer.RegisterVehicle,
                     request_deserializer=headway_dot_booking_dot_v1_dot_timetable__service__pb2.RegisterVehicleRequest.FromString,
                     response_serializer=headway_dot_booking_dot_v1_dot_vehicles__pb2.Vehicle.SerializeToString,
+            ),
+            'ImportFeed': grpc.stream_unary_rpc_method_handler(
+                    servicer.ImportFeed,
+                    request_deserializer=headway_dot_booking_dot_v1_dot_timetable__service__pb2.ImportFeedRequest.FromString,
+                    response_serializer=headway_dot_booking_dot_v1_dot_feeds__pb2.Feed.SerializeToString,
+            ),
+            'GetFeed': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFeed,
+                    request_deserializer=headway_dot_booking_dot_v1_dot_timetable__service__pb2.GetFeedRequest.FromString,
+                    response_serializer=headway_dot_booking_dot_v1_dot_feeds__pb2.Feed.SerializeToString,
+            ),
+            'GetPatterns': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetPatterns,
+                    request_deserializer=headway_dot_booking_dot_v1_dot_timetable__service__pb2.GetPatternsRequest.FromString,
+                    response_serializer=headway_dot_types_dot_v1_dot_timetable__pb2.Pattern.SerializeToString,
+            ),
+            'ListStops': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListStops,
+                    request_deserializer=headway_dot_booking_dot_v1_dot_timetable__service__pb2.ListStopsRequest.FromString,
+                    response_serializer=headway_dot_booking_dot_v1_dot_timetable__service__pb2.ListStopsResponse.SerializeToString,
+            ),
+            'ListRoutes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRoutes,
+                    request_deserializer=headway_dot_booking_dot_v1_dot_timetable__service__pb2.ListRoutesRequest.FromString,
+                    response_serializer=headway_dot_booking_dot_v1_dot_timetable__service__pb2.ListRoutesResponse.SerializeToString,
+            ),
+            'SearchItineraries': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchItineraries,
+                    request_deserializer=headway_dot_booking_dot_v1_dot_timetable__service__pb2.SearchItinerariesRequest.FromString,
+                    response_serializer=headway_dot_booking_dot_v1_dot_timetable__service__pb2.SearchItinerariesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -400,6 +503,168 @@ class TimetableService:
             '/headway.booking.v1.TimetableService/RegisterVehicle',
             headway_dot_booking_dot_v1_dot_timetable__service__pb2.RegisterVehicleRequest.SerializeToString,
             headway_dot_booking_dot_v1_dot_vehicles__pb2.Vehicle.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportFeed(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/headway.booking.v1.TimetableService/ImportFeed',
+            headway_dot_booking_dot_v1_dot_timetable__service__pb2.ImportFeedRequest.SerializeToString,
+            headway_dot_booking_dot_v1_dot_feeds__pb2.Feed.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFeed(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headway.booking.v1.TimetableService/GetFeed',
+            headway_dot_booking_dot_v1_dot_timetable__service__pb2.GetFeedRequest.SerializeToString,
+            headway_dot_booking_dot_v1_dot_feeds__pb2.Feed.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPatterns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/headway.booking.v1.TimetableService/GetPatterns',
+            headway_dot_booking_dot_v1_dot_timetable__service__pb2.GetPatternsRequest.SerializeToString,
+            headway_dot_types_dot_v1_dot_timetable__pb2.Pattern.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListStops(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headway.booking.v1.TimetableService/ListStops',
+            headway_dot_booking_dot_v1_dot_timetable__service__pb2.ListStopsRequest.SerializeToString,
+            headway_dot_booking_dot_v1_dot_timetable__service__pb2.ListStopsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRoutes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headway.booking.v1.TimetableService/ListRoutes',
+            headway_dot_booking_dot_v1_dot_timetable__service__pb2.ListRoutesRequest.SerializeToString,
+            headway_dot_booking_dot_v1_dot_timetable__service__pb2.ListRoutesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchItineraries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headway.booking.v1.TimetableService/SearchItineraries',
+            headway_dot_booking_dot_v1_dot_timetable__service__pb2.SearchItinerariesRequest.SerializeToString,
+            headway_dot_booking_dot_v1_dot_timetable__service__pb2.SearchItinerariesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from headway.booking.v1 import feeds_pb2 as _feeds_pb2
 from headway.booking.v1 import timetable_service_pb2 as _timetable_service_pb2
 from headway.booking.v1 import vehicles_pb2 as _vehicles_pb2
 from headway.types.v1 import timetable_pb2 as _timetable_pb2
@@ -51,6 +52,18 @@ class TimetableServiceStub:
     """Read the layouts of an operator."""
     RegisterVehicle: _grpc.UnaryUnaryMultiCallable[_timetable_service_pb2.RegisterVehicleRequest, _vehicles_pb2.Vehicle]
     """Make a vehicle known."""
+    ImportFeed: _grpc.StreamUnaryMultiCallable[_timetable_service_pb2.ImportFeedRequest, _feeds_pb2.Feed]
+    """Take in a GTFS feed: options first, then the zip in pieces. Answers once the feed is stored; reading it goes on."""
+    GetFeed: _grpc.UnaryUnaryMultiCallable[_timetable_service_pb2.GetFeedRequest, _feeds_pb2.Feed]
+    """Read what has become of a feed."""
+    GetPatterns: _grpc.UnaryStreamMultiCallable[_timetable_service_pb2.GetPatternsRequest, _timetable_pb2.Pattern]
+    """Read patterns by id; those that do not exist are left out."""
+    ListStops: _grpc.UnaryUnaryMultiCallable[_timetable_service_pb2.ListStopsRequest, _timetable_service_pb2.ListStopsResponse]
+    """Find stops and stations by name or place."""
+    ListRoutes: _grpc.UnaryUnaryMultiCallable[_timetable_service_pb2.ListRoutesRequest, _timetable_service_pb2.ListRoutesResponse]
+    """Read the routes of an operator, or of all."""
+    SearchItineraries: _grpc.UnaryUnaryMultiCallable[_timetable_service_pb2.SearchItinerariesRequest, _timetable_service_pb2.SearchItinerariesResponse]
+    """Find rides from one stop or station to another on a day, with the seats left."""
 
 @_typing.type_check_only
 class TimetableServiceAsyncStub(TimetableServiceStub):
@@ -73,6 +86,18 @@ class TimetableServiceAsyncStub(TimetableServiceStub):
     """Read the layouts of an operator."""
     RegisterVehicle: _aio.UnaryUnaryMultiCallable[_timetable_service_pb2.RegisterVehicleRequest, _vehicles_pb2.Vehicle]  # type: ignore[assignment]
     """Make a vehicle known."""
+    ImportFeed: _aio.StreamUnaryMultiCallable[_timetable_service_pb2.ImportFeedRequest, _feeds_pb2.Feed]  # type: ignore[assignment]
+    """Take in a GTFS feed: options first, then the zip in pieces. Answers once the feed is stored; reading it goes on."""
+    GetFeed: _aio.UnaryUnaryMultiCallable[_timetable_service_pb2.GetFeedRequest, _feeds_pb2.Feed]  # type: ignore[assignment]
+    """Read what has become of a feed."""
+    GetPatterns: _aio.UnaryStreamMultiCallable[_timetable_service_pb2.GetPatternsRequest, _timetable_pb2.Pattern]  # type: ignore[assignment]
+    """Read patterns by id; those that do not exist are left out."""
+    ListStops: _aio.UnaryUnaryMultiCallable[_timetable_service_pb2.ListStopsRequest, _timetable_service_pb2.ListStopsResponse]  # type: ignore[assignment]
+    """Find stops and stations by name or place."""
+    ListRoutes: _aio.UnaryUnaryMultiCallable[_timetable_service_pb2.ListRoutesRequest, _timetable_service_pb2.ListRoutesResponse]  # type: ignore[assignment]
+    """Read the routes of an operator, or of all."""
+    SearchItineraries: _aio.UnaryUnaryMultiCallable[_timetable_service_pb2.SearchItinerariesRequest, _timetable_service_pb2.SearchItinerariesResponse]  # type: ignore[assignment]
+    """Find rides from one stop or station to another on a day, with the seats left."""
 
 class TimetableServiceServicer(metaclass=_abc_1.ABCMeta):
     """What runs, when, and with which vehicle."""
@@ -140,5 +165,53 @@ class TimetableServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_vehicles_pb2.Vehicle, _abc.Awaitable[_vehicles_pb2.Vehicle]]:
         """Make a vehicle known."""
+
+    @_abc_1.abstractmethod
+    def ImportFeed(
+        self,
+        request_iterator: _MaybeAsyncIterator[_timetable_service_pb2.ImportFeedRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_feeds_pb2.Feed, _abc.Awaitable[_feeds_pb2.Feed]]:
+        """Take in a GTFS feed: options first, then the zip in pieces. Answers once the feed is stored; reading it goes on."""
+
+    @_abc_1.abstractmethod
+    def GetFeed(
+        self,
+        request: _timetable_service_pb2.GetFeedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_feeds_pb2.Feed, _abc.Awaitable[_feeds_pb2.Feed]]:
+        """Read what has become of a feed."""
+
+    @_abc_1.abstractmethod
+    def GetPatterns(
+        self,
+        request: _timetable_service_pb2.GetPatternsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_timetable_pb2.Pattern], _abc.AsyncIterator[_timetable_pb2.Pattern]]:
+        """Read patterns by id; those that do not exist are left out."""
+
+    @_abc_1.abstractmethod
+    def ListStops(
+        self,
+        request: _timetable_service_pb2.ListStopsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_timetable_service_pb2.ListStopsResponse, _abc.Awaitable[_timetable_service_pb2.ListStopsResponse]]:
+        """Find stops and stations by name or place."""
+
+    @_abc_1.abstractmethod
+    def ListRoutes(
+        self,
+        request: _timetable_service_pb2.ListRoutesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_timetable_service_pb2.ListRoutesResponse, _abc.Awaitable[_timetable_service_pb2.ListRoutesResponse]]:
+        """Read the routes of an operator, or of all."""
+
+    @_abc_1.abstractmethod
+    def SearchItineraries(
+        self,
+        request: _timetable_service_pb2.SearchItinerariesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_timetable_service_pb2.SearchItinerariesResponse, _abc.Awaitable[_timetable_service_pb2.SearchItinerariesResponse]]:
+        """Find rides from one stop or station to another on a day, with the seats left."""
 
 def add_TimetableServiceServicer_to_server(servicer: TimetableServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -194,26 +194,30 @@ Global___CategoryFare: _TypeAlias = CategoryFare  # noqa: Y015
 
 @_typing.final
 class ZoneFare(_message.Message):
-    """A fixed fare between two zones."""
+    """A fixed fare from one zone to another; an empty field fits all, and the most particular fare counts."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ORIGIN_ZONE_ID_FIELD_NUMBER: _builtins.int
     DESTINATION_ZONE_ID_FIELD_NUMBER: _builtins.int
     AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
+    FEED_ROUTE_ID_FIELD_NUMBER: _builtins.int
     origin_zone_id: _builtins.str
     destination_zone_id: _builtins.str
     amount_minor: _builtins.int
+    feed_route_id: _builtins.str
+    """Only on the route with this identifier of the operator's."""
     def __init__(
         self,
         *,
         origin_zone_id: _builtins.str = ...,
         destination_zone_id: _builtins.str = ...,
         amount_minor: _builtins.int = ...,
+        feed_route_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "destination_zone_id", b"destination_zone_id", "origin_zone_id", b"origin_zone_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "destination_zone_id", b"destination_zone_id", "feed_route_id", b"feed_route_id", "origin_zone_id", b"origin_zone_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

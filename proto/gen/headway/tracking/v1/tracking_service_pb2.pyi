@@ -124,3 +124,71 @@ class GetVehicleRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetVehicleRequest: _TypeAlias = GetVehicleRequest  # noqa: Y015
+
+@_typing.final
+class GetDelaysRequest(_message.Message):
+    """Which departures; at most 200."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEPARTURE_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def departure_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        departure_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["departure_ids", b"departure_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetDelaysRequest: _TypeAlias = GetDelaysRequest  # noqa: Y015
+
+@_typing.final
+class GetDelaysResponse(_message.Message):
+    """Departures without an entry are not on their way, or nobody knows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELAYS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def delays(self) -> _containers.RepeatedCompositeFieldContainer[Global___Delay]: ...
+    def __init__(
+        self,
+        *,
+        delays: _abc.Iterable[Global___Delay] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delays", b"delays"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetDelaysResponse: _TypeAlias = GetDelaysResponse  # noqa: Y015
+
+@_typing.final
+class Delay(_message.Message):
+    """How late a departure is; negative is early."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEPARTURE_ID_FIELD_NUMBER: _builtins.int
+    DELAY_SECONDS_FIELD_NUMBER: _builtins.int
+    departure_id: _builtins.str
+    delay_seconds: _builtins.int
+    def __init__(
+        self,
+        *,
+        departure_id: _builtins.str = ...,
+        delay_seconds: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delay_seconds", b"delay_seconds", "departure_id", b"departure_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Delay: _TypeAlias = Delay  # noqa: Y015

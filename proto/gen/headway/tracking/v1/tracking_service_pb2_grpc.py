@@ -51,6 +51,11 @@ class TrackingServiceStub:
                 request_serializer=headway_dot_tracking_dot_v1_dot_tracking__service__pb2.GetVehicleRequest.SerializeToString,
                 response_deserializer=headway_dot_tracking_dot_v1_dot_positions__pb2.TrackedVehicle.FromString,
                 _registered_method=True)
+        self.GetDelays = channel.unary_unary(
+                '/headway.tracking.v1.TrackingService/GetDelays',
+                request_serializer=headway_dot_tracking_dot_v1_dot_tracking__service__pb2.GetDelaysRequest.SerializeToString,
+                response_deserializer=headway_dot_tracking_dot_v1_dot_tracking__service__pb2.GetDelaysResponse.FromString,
+                _registered_method=True)
 
 
 class TrackingServiceServicer:
@@ -78,6 +83,13 @@ class TrackingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetDelays(self, request, context):
+        """Tell how late departures are, those that are known to be on their way.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TrackingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -95,6 +107,11 @@ def add_TrackingServiceServicer_to_server(servicer, server):
                     servicer.GetVehicle,
                     request_deserializer=headway_dot_tracking_dot_v1_dot_tracking__service__pb2.GetVehicleRequest.FromString,
                     response_serializer=headway_dot_tracking_dot_v1_dot_positions__pb2.TrackedVehicle.SerializeToString,
+            ),
+            'GetDelays': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDelays,
+                    request_deserializer=headway_dot_tracking_dot_v1_dot_tracking__service__pb2.GetDelaysRequest.FromString,
+                    response_serializer=headway_dot_tracking_dot_v1_dot_tracking__service__pb2.GetDelaysResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -179,6 +196,33 @@ class TrackingService:
             '/headway.tracking.v1.TrackingService/GetVehicle',
             headway_dot_tracking_dot_v1_dot_tracking__service__pb2.GetVehicleRequest.SerializeToString,
             headway_dot_tracking_dot_v1_dot_positions__pb2.TrackedVehicle.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDelays(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headway.tracking.v1.TrackingService/GetDelays',
+            headway_dot_tracking_dot_v1_dot_tracking__service__pb2.GetDelaysRequest.SerializeToString,
+            headway_dot_tracking_dot_v1_dot_tracking__service__pb2.GetDelaysResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -40,6 +40,8 @@ class TrackingServiceStub:
     """Report points once."""
     GetVehicle: _grpc.UnaryUnaryMultiCallable[_tracking_service_pb2.GetVehicleRequest, _positions_pb2.TrackedVehicle]
     """Read one vehicle with its newest position."""
+    GetDelays: _grpc.UnaryUnaryMultiCallable[_tracking_service_pb2.GetDelaysRequest, _tracking_service_pb2.GetDelaysResponse]
+    """Tell how late departures are, those that are known to be on their way."""
 
 @_typing.type_check_only
 class TrackingServiceAsyncStub(TrackingServiceStub):
@@ -52,6 +54,8 @@ class TrackingServiceAsyncStub(TrackingServiceStub):
     """Report points once."""
     GetVehicle: _aio.UnaryUnaryMultiCallable[_tracking_service_pb2.GetVehicleRequest, _positions_pb2.TrackedVehicle]  # type: ignore[assignment]
     """Read one vehicle with its newest position."""
+    GetDelays: _aio.UnaryUnaryMultiCallable[_tracking_service_pb2.GetDelaysRequest, _tracking_service_pb2.GetDelaysResponse]  # type: ignore[assignment]
+    """Tell how late departures are, those that are known to be on their way."""
 
 class TrackingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Where vehicles are."""
@@ -79,5 +83,13 @@ class TrackingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_positions_pb2.TrackedVehicle, _abc.Awaitable[_positions_pb2.TrackedVehicle]]:
         """Read one vehicle with its newest position."""
+
+    @_abc_1.abstractmethod
+    def GetDelays(
+        self,
+        request: _tracking_service_pb2.GetDelaysRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tracking_service_pb2.GetDelaysResponse, _abc.Awaitable[_tracking_service_pb2.GetDelaysResponse]]:
+        """Tell how late departures are, those that are known to be on their way."""
 
 def add_TrackingServiceServicer_to_server(servicer: TrackingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

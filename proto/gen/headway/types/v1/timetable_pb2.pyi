@@ -87,6 +87,8 @@ class Stop(_message.Message):
     LATITUDE_FIELD_NUMBER: _builtins.int
     LONGITUDE_FIELD_NUMBER: _builtins.int
     ZONE_ID_FIELD_NUMBER: _builtins.int
+    STATION_ID_FIELD_NUMBER: _builtins.int
+    IS_STATION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     feed_stop_id: _builtins.str
     """The operator's own identifier, as in its GTFS feed."""
@@ -97,6 +99,10 @@ class Stop(_message.Message):
     longitude: _builtins.float
     zone_id: _builtins.str
     """Fare zone; empty when the operator has none."""
+    station_id: _builtins.str
+    """The station that this is a platform of; empty when it stands alone."""
+    is_station: _builtins.bool
+    """Whether this is a station: its platforms are where vehicles stop."""
     def __init__(
         self,
         *,
@@ -107,10 +113,12 @@ class Stop(_message.Message):
         latitude: _builtins.float = ...,
         longitude: _builtins.float = ...,
         zone_id: _builtins.str = ...,
+        station_id: _builtins.str = ...,
+        is_station: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["feed_stop_id", b"feed_stop_id", "id", b"id", "latitude", b"latitude", "longitude", b"longitude", "name", b"name", "timezone", b"timezone", "zone_id", b"zone_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["feed_stop_id", b"feed_stop_id", "id", b"id", "is_station", b"is_station", "latitude", b"latitude", "longitude", b"longitude", "name", b"name", "station_id", b"station_id", "timezone", b"timezone", "zone_id", b"zone_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -162,6 +170,7 @@ class Call(_message.Message):
     IS_BOARDING_ALLOWED_FIELD_NUMBER: _builtins.int
     IS_ALIGHTING_ALLOWED_FIELD_NUMBER: _builtins.int
     DISTANCE_METERS_FIELD_NUMBER: _builtins.int
+    IS_INTERPOLATED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """From 0, in the order of the ride; segment n runs from call n to call n + 1."""
     is_boarding_allowed: _builtins.bool
@@ -169,6 +178,8 @@ class Call(_message.Message):
     is_alighting_allowed: _builtins.bool
     distance_meters: _builtins.float
     """Along the ride from the first call."""
+    is_interpolated: _builtins.bool
+    """Whether the times were worked out between those that the timetable gives."""
     @_builtins.property
     def stop(self) -> Global___Stop: ...
     @_builtins.property
@@ -185,10 +196,11 @@ class Call(_message.Message):
         is_boarding_allowed: _builtins.bool = ...,
         is_alighting_allowed: _builtins.bool = ...,
         distance_meters: _builtins.float = ...,
+        is_interpolated: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_scheduled_arrival_at", b"_scheduled_arrival_at", "_scheduled_departure_at", b"_scheduled_departure_at", "scheduled_arrival_at", b"scheduled_arrival_at", "scheduled_departure_at", b"scheduled_departure_at", "stop", b"stop"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_scheduled_arrival_at", b"_scheduled_arrival_at", "_scheduled_departure_at", b"_scheduled_departure_at", "distance_meters", b"distance_meters", "is_alighting_allowed", b"is_alighting_allowed", "is_boarding_allowed", b"is_boarding_allowed", "scheduled_arrival_at", b"scheduled_arrival_at", "scheduled_departure_at", b"scheduled_departure_at", "sequence", b"sequence", "stop", b"stop"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_scheduled_arrival_at", b"_scheduled_arrival_at", "_scheduled_departure_at", b"_scheduled_departure_at", "distance_meters", b"distance_meters", "is_alighting_allowed", b"is_alighting_allowed", "is_boarding_allowed", b"is_boarding_allowed", "is_interpolated", b"is_interpolated", "scheduled_arrival_at", b"scheduled_arrival_at", "scheduled_departure_at", b"scheduled_departure_at", "sequence", b"sequence", "stop", b"stop"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__scheduled_arrival_at: _TypeAlias = _typing.Literal["scheduled_arrival_at"]  # noqa: Y015
     _WhichOneofArgType__scheduled_arrival_at: _TypeAlias = _typing.Literal["_scheduled_arrival_at", b"_scheduled_arrival_at"]  # noqa: Y015
@@ -200,6 +212,116 @@ class Call(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__scheduled_departure_at) -> _WhichOneofReturnType__scheduled_departure_at | None: ...
 
 Global___Call: _TypeAlias = Call  # noqa: Y015
+
+@_typing.final
+class Pattern(_message.Message):
+    """The way that many departures share: where they call, how long after the start, and the line on the map.
+    It never changes: the id is a digest of the content.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    CALLS_FIELD_NUMBER: _builtins.int
+    SHAPE_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    @_builtins.property
+    def calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___PatternCall]: ...
+    @_builtins.property
+    def shape(self) -> _containers.RepeatedCompositeFieldContainer[Global___ShapePoint]:
+        """In the order of the ride; empty when only the stops are known."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        calls: _abc.Iterable[Global___PatternCall] | None = ...,
+        shape: _abc.Iterable[Global___ShapePoint] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "id", b"id", "shape", b"shape"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Pattern: _TypeAlias = Pattern  # noqa: Y015
+
+@_typing.final
+class PatternCall(_message.Message):
+    """One call of a pattern."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STOP_FIELD_NUMBER: _builtins.int
+    ARRIVAL_SECONDS_FIELD_NUMBER: _builtins.int
+    DEPARTURE_SECONDS_FIELD_NUMBER: _builtins.int
+    IS_BOARDING_ALLOWED_FIELD_NUMBER: _builtins.int
+    IS_ALIGHTING_ALLOWED_FIELD_NUMBER: _builtins.int
+    DISTANCE_METERS_FIELD_NUMBER: _builtins.int
+    IS_INTERPOLATED_FIELD_NUMBER: _builtins.int
+    arrival_seconds: _builtins.int
+    """After the departure's start; the first call's arrival may be negative. Absent where the timetable gives no time."""
+    departure_seconds: _builtins.int
+    is_boarding_allowed: _builtins.bool
+    is_alighting_allowed: _builtins.bool
+    distance_meters: _builtins.float
+    """Along the ride from the first call."""
+    is_interpolated: _builtins.bool
+    @_builtins.property
+    def stop(self) -> Global___Stop: ...
+    def __init__(
+        self,
+        *,
+        stop: Global___Stop | None = ...,
+        arrival_seconds: _builtins.int | None = ...,
+        departure_seconds: _builtins.int | None = ...,
+        is_boarding_allowed: _builtins.bool = ...,
+        is_alighting_allowed: _builtins.bool = ...,
+        distance_meters: _builtins.float = ...,
+        is_interpolated: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_arrival_seconds", b"_arrival_seconds", "_departure_seconds", b"_departure_seconds", "arrival_seconds", b"arrival_seconds", "departure_seconds", b"departure_seconds", "stop", b"stop"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_arrival_seconds", b"_arrival_seconds", "_departure_seconds", b"_departure_seconds", "arrival_seconds", b"arrival_seconds", "departure_seconds", b"departure_seconds", "distance_meters", b"distance_meters", "is_alighting_allowed", b"is_alighting_allowed", "is_boarding_allowed", b"is_boarding_allowed", "is_interpolated", b"is_interpolated", "stop", b"stop"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__arrival_seconds: _TypeAlias = _typing.Literal["arrival_seconds"]  # noqa: Y015
+    _WhichOneofArgType__arrival_seconds: _TypeAlias = _typing.Literal["_arrival_seconds", b"_arrival_seconds"]  # noqa: Y015
+    _WhichOneofReturnType__departure_seconds: _TypeAlias = _typing.Literal["departure_seconds"]  # noqa: Y015
+    _WhichOneofArgType__departure_seconds: _TypeAlias = _typing.Literal["_departure_seconds", b"_departure_seconds"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__arrival_seconds) -> _WhichOneofReturnType__arrival_seconds | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__departure_seconds) -> _WhichOneofReturnType__departure_seconds | None: ...
+
+Global___PatternCall: _TypeAlias = PatternCall  # noqa: Y015
+
+@_typing.final
+class ShapePoint(_message.Message):
+    """One point of a pattern's line on the map."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LATITUDE_FIELD_NUMBER: _builtins.int
+    LONGITUDE_FIELD_NUMBER: _builtins.int
+    DISTANCE_METERS_FIELD_NUMBER: _builtins.int
+    latitude: _builtins.float
+    longitude: _builtins.float
+    distance_meters: _builtins.float
+    """Along the ride from the first call."""
+    def __init__(
+        self,
+        *,
+        latitude: _builtins.float = ...,
+        longitude: _builtins.float = ...,
+        distance_meters: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["distance_meters", b"distance_meters", "latitude", b"latitude", "longitude", b"longitude"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShapePoint: _TypeAlias = ShapePoint  # noqa: Y015
 
 @_typing.final
 class AssignedVehicle(_message.Message):
@@ -243,6 +365,8 @@ class Departure(_message.Message):
     LAYOUT_ID_FIELD_NUMBER: _builtins.int
     CAPACITY_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    PATTERN_ID_FIELD_NUMBER: _builtins.int
+    STARTS_AT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     operator_id: _builtins.str
     feed_trip_id: _builtins.str
@@ -256,12 +380,19 @@ class Departure(_message.Message):
     """Seats in the layout."""
     version: _builtins.int
     """Rises with every change of the departure itself, not with its sales."""
+    pattern_id: _builtins.str
     @_builtins.property
     def route(self) -> Global___Route: ...
     @_builtins.property
-    def calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___Call]: ...
+    def calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___Call]:
+        """Empty where departures are told without calls: the pattern has them."""
+
     @_builtins.property
     def vehicle(self) -> Global___AssignedVehicle: ...
+    @_builtins.property
+    def starts_at(self) -> _timestamp_pb2.Timestamp:
+        """When it leaves its first call; the pattern's times count from here."""
+
     def __init__(
         self,
         *,
@@ -277,10 +408,12 @@ class Departure(_message.Message):
         layout_id: _builtins.str = ...,
         capacity: _builtins.int = ...,
         version: _builtins.int = ...,
+        pattern_id: _builtins.str = ...,
+        starts_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["route", b"route", "vehicle", b"vehicle"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["route", b"route", "starts_at", b"starts_at", "vehicle", b"vehicle"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "capacity", b"capacity", "feed_trip_id", b"feed_trip_id", "headsign", b"headsign", "id", b"id", "layout_id", b"layout_id", "operator_id", b"operator_id", "route", b"route", "service_date", b"service_date", "state", b"state", "vehicle", b"vehicle", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "capacity", b"capacity", "feed_trip_id", b"feed_trip_id", "headsign", b"headsign", "id", b"id", "layout_id", b"layout_id", "operator_id", b"operator_id", "pattern_id", b"pattern_id", "route", b"route", "service_date", b"service_date", "starts_at", b"starts_at", "state", b"state", "vehicle", b"vehicle", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

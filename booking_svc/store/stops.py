@@ -1,0 +1,114 @@
+"""Rows of stops and stations."""
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from math import cos, degrees, radians
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from booking_svc.domain.departure import EARTH_RADIUS_METERS, Stop
+from booking_svc.store.tables import StopRow
+from chassis.database import table_of
+
+STOPS = table_of(StopRow)
+
+
+class Circle(NamedTuple):
+    """A place and how far around it to look."""
+
+    latitude: float
+    longitude: float
+    radius_meters: float
+
+
+class OwnedStop(NamedTuple):
+    """A stop and whose it is."""
+
+    stop: Stop
+    operator_id: str
+
+
+class Stops:
+    """The stops of one open transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def save(self, stops: Iterable[Stop], *, operator_id: str) -> None:
+        """Insert stops or bring them up to date."""
+        wanted = {stop.id: stop for stop in stops}
+        known = self.get_many(list(wanted))
+        rows = {
+            stop.id: asdict(stop) | {"operator_id": operator_id, "search_name": searchable(stop.name)}
+            for stop in wanted.values()
+            if known.get(stop.id) != stop
+        }
+        if added := [row for stop_id, row in rows.items() if stop_id not in known]:
+            self._connection.execute(sa.insert(STOPS), added)
+        for stop_id in rows.keys() & known.keys():
+            self._connection.execute(sa.update(STOPS).where(STOPS.c.id == stop_id).values(rows[stop_id]))
+
+    def get_many(self, stop_ids: Sequence[str]) -> dict[str, Stop]:
+        """Read those of some stops that exist."""
+        rows = self._connection.execute(sa.select(STOPS).where(STOPS.c.id.in_(stop_ids)))
+        return {row.id: read_stop(row) for row in rows}
+
+    def at(self, stop_id: str) -> list[str]:
+        """List a stop and, where it is a station, its platforms."""
+        columns = STOPS.c
+        there = sa.select(columns.id).where(sa.or_(columns.id == stop_id, columns.station_id == stop_id))
+        return list(self._connection.execute(there.order_by(columns.id)).scalars())
+
+    def named(self, query: str, *, operator_id: str, after: str, limit: int) -> list[OwnedStop]:
+        """Find stops by the beginnings of words, in order of their ids; a platform is found by its station."""
+        columns = STOPS.c
+        found = sa.select(STOPS).where(columns.id > after, columns.station_id == "")
+        if operator_id:
+            found = found.where(columns.operator_id == operator_id)
+        for word in searchable(query).split():
+            found = found.where(columns.search_name.contains(f" {word}", autoescape=True))
+        return [owned(row) for row in self._connection.execute(found.order_by(columns.id).limit(limit))]
+
+    def around(self, circle: Circle, *, query: str, operator_id: str, limit: int) -> list[OwnedStop]:
+        """Find stops in the square around a circle."""
+        columns = STOPS.c
+        north = degrees(circle.radius_meters / EARTH_RADIUS_METERS)
+        east = min(180.0, north / max(0.01, cos(radians(circle.latitude))))
+        found = sa.select(STOPS).where(
+            columns.latitude.between(circle.latitude - north, circle.latitude + north),
+            columns.longitude.between(circle.longitude - east, circle.longitude + east),
+            columns.station_id == "",
+        )
+        if operator_id:
+            found = found.where(columns.operator_id == operator_id)
+        for word in searchable(query).split():
+            found = found.where(columns.search_name.contains(f" {word}", autoescape=True))
+        return [owned(row) for row in self._connection.execute(found.limit(limit))]
+
+
+def searchable(text: str) -> str:
+    """Write text without case and accents, a space before each word."""
+    letters = unicodedata.normalize("NFKD", text.casefold())
+    plain = "".join(letter if letter.isalnum() else " " for letter in letters if not unicodedata.combining(letter))
+    return "".join(f" {word}" for word in plain.split())
+
+
+def owned(row: Any) -> OwnedStop:
+    return OwnedStop(read_stop(row), row.operator_id)
+
+
+def read_stop(row: Any) -> Stop:
+    return Stop(
+        row.id,
+        row.feed_stop_id,
+        row.name,
+        row.timezone,
+        row.latitude,
+        row.longitude,
+        row.zone_id,
+        row.station_id,
+        row.is_station,
+    )
