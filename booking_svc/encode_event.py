@@ -13,15 +13,22 @@ from headway.booking.v1 import (
     fleet_events_pb2,
 )
 
-from booking_svc import translate
+from booking_svc import translate, translate_feed
 from booking_svc.domain import events
 from booking_svc.domain.booking import Booking
-from booking_svc.domain.events import AvailabilityChanged, BookingEvent, DepartureEvent, VehicleRegistered
+from booking_svc.domain.events import (
+    AvailabilityChanged,
+    BookingEvent,
+    DepartureEvent,
+    FeedPublished,
+    VehicleRegistered,
+)
 from chassis.bus import ROOT, Stream, subject_token
 from chassis.outbox import Envelope
 
 STREAMS = (
     *(Stream(name.upper(), (f"{ROOT}.{name}.>",)) for name in ("booking", "availability", "departure")),
+    Stream("FEED", (f"{ROOT}.feed.>",), messages_per_subject=1, days=0),
     # The whole fleet, for whoever begins to track it years later.
     Stream("FLEET", (f"{ROOT}.fleet.>",), messages_per_subject=1, days=0),
 )
@@ -56,6 +63,9 @@ def encode_event(event: Any) -> Envelope:
         departure = event.departure
         content = message(departure=translate.departure_out(departure))
         return envelope("departure", fact, departure.operator_id, departure.id, content)
+    if isinstance(event, FeedPublished):
+        published = translate_feed.feed_published_out(event.feed)
+        return envelope("feed", "published", event.feed.options.operator_id, event.feed.id, published)
     if isinstance(event, VehicleRegistered):
         registered = fleet_events_pb2.VehicleRegistered(vehicle=translate.vehicle_out(event.vehicle))
         return envelope("fleet", "registered", event.vehicle.operator_id, event.vehicle.id, registered)

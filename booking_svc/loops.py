@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
+from booking_svc.flows.importer import Importer
+from booking_svc.flows.lay_out_timetable import keep_on_sale
 from booking_svc.flows.pay_refunds import pay_refunds
 from booking_svc.flows.payment_provider import PaymentProvider
 from booking_svc.flows.payments import Payments
@@ -17,6 +19,8 @@ EXPIRE_SECONDS = 1.0
 RESOLVE_SECONDS = 5.0
 REFUND_SECONDS = 5.0
 TIDY_SECONDS = 600.0
+IMPORT_SECONDS = 0.5
+EXTEND_SECONDS = 300.0
 
 
 def loops(
@@ -36,7 +40,13 @@ def loops(
     async def tidying() -> None:
         await every(TIDY_SECONDS, partial(in_steps, lambda: store.write(tidy)))
 
-    return expiring, resolving, refunding, tidying
+    async def importing() -> None:
+        await every(IMPORT_SECONDS, Importer(store).import_waiting)
+
+    async def extending() -> None:
+        await every(EXTEND_SECONDS, partial(keep_on_sale, store))
+
+    return expiring, resolving, refunding, tidying, importing, extending
 
 
 async def in_steps(step: Callable[[], Awaitable[int]]) -> None:

@@ -15,8 +15,12 @@ from booking_svc.domain.layout import DEFAULT_LAYOUT_ID, Layout, LayoutSeat, Veh
 from booking_svc.domain.quote import CancellationQuote
 from booking_svc.queries.get_availability import Availability
 from booking_svc.queries.get_seat_map import SeatMap
+from booking_svc.queries.list_stops import FoundStop
+from booking_svc.queries.search_itineraries import Itinerary
 from booking_svc.store.departures import Filter
 from booking_svc.store.history import HistoryEntry
+from booking_svc.store.routes import OwnedRoute
+from booking_svc.store.stops import Circle
 from booking_svc.use_cases.hold_booking import PassengerWish
 from booking_svc.use_cases.publish_departure import CallWish
 from chassis.ids import stable_id
@@ -152,6 +156,22 @@ def leg_out(leg: Leg) -> timetable_pb2.Leg:
         origin=leg_end_out(leg.origin),
         destination=leg_end_out(leg.destination),
     )
+
+
+def found_stop_out(found: FoundStop) -> timetable_service_pb2.FoundStop:
+    return timetable_service_pb2.FoundStop(
+        stop=stop_out(found.stop), operator_id=found.operator_id, distance_meters=found.distance_meters
+    )
+
+
+def listed_route_out(found: OwnedRoute) -> timetable_service_pb2.ListedRoute:
+    return timetable_service_pb2.ListedRoute(
+        route=route_out(found.route), operator_id=found.operator_id, pattern_ids=found.pattern_ids
+    )
+
+
+def itinerary_out(found: Itinerary) -> timetable_service_pb2.Itinerary:
+    return timetable_service_pb2.Itinerary(legs=map(leg_out, found.legs), seats_available=found.seats_available)
 
 
 def layout_out(layout: Layout) -> vehicles_pb2.Layout:
@@ -308,6 +328,23 @@ def publish_departure_in(request: timetable_service_pb2.PublishDepartureRequest)
 
 def list_departures_in(request: timetable_service_pb2.ListDeparturesRequest) -> Filter:
     return Filter(request.operator_id, request.route_id, request.stop_id, request.service_date)
+
+
+def list_stops_in(request: timetable_service_pb2.ListStopsRequest) -> dict[str, Any]:
+    near = request.near
+    circle = Circle(near.latitude, near.longitude, near.radius_meters) if request.HasField("near") else None
+    return {"words": request.query, "near": circle, "operator_id": request.operator_id, "cursor": request.cursor}
+
+
+def search_itineraries_in(request: timetable_service_pb2.SearchItinerariesRequest) -> dict[str, Any]:
+    return {
+        "origin_stop_id": request.origin_stop_id,
+        "destination_stop_id": request.destination_stop_id,
+        "day": date.fromisoformat(request.date),
+        "passengers": request.passengers,
+        "cursor": request.cursor,
+        "limit": page_size(request.limit),
+    }
 
 
 def cancel_departures_in(request: timetable_service_pb2.CancelDeparturesRequest) -> dict[str, Any]:

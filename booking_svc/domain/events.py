@@ -6,6 +6,7 @@ from typing import Self
 
 from booking_svc.domain.booking import Booking
 from booking_svc.domain.departure import Departure
+from booking_svc.domain.feed_import import Feed
 from booking_svc.domain.layout import Vehicle
 from booking_svc.domain.occupancy import Occupancy
 
@@ -51,6 +52,13 @@ class AvailabilityChanged:
     occupancy: Occupancy
     operator_id: str
     observed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPublished:
+    """An operator's feed is on sale."""
+
+    feed: Feed
 
 
 @dataclass(frozen=True, slots=True)

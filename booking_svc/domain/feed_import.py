@@ -1,6 +1,6 @@
 """An operator's feed on its way onto sale: what was asked, how far it is, what it changed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -17,6 +17,7 @@ class FeedState(StrEnum):
     REJECTED = "rejected"
 
 
+WITHHELD_MAX = 1000
 UNFINISHED = (FeedState.IMPORTING, FeedState.FINISHING)
 
 
@@ -137,6 +138,12 @@ class Feed:
         if last < self.created_at.date():
             return last
         return max(last, today + timedelta(days=self.options.days - 1))
+
+    def extended(self, until: date, withheld: Iterable[str]) -> "Feed":
+        """Have one more service date on sale, and perhaps more departures that the operator must look at."""
+        known = dict.fromkeys((*self.report.withheld_departure_ids, *withheld))
+        report = replace(self.report, withheld_departure_ids=tuple(known)[:WITHHELD_MAX])
+        return replace(self, report=report, on_sale_until=until, version=self.version + 1)
 
     def becomes(self, state: FeedState, report: FeedReport, **changes: object) -> "Feed":
         """Go on to a state, with what is known by now."""

@@ -17,8 +17,13 @@ def list_departures(work: Work, *, wanted: Filter, cursor: str, limit: int) -> l
 
 
 def cursor_of(departure: Departure) -> str:
-    """Write the place behind a departure, in letters that a URL may hold."""
-    return f"{(departure.starts_at - EPOCH) // MICROSECOND}~{departure.id}"
+    """Write the place behind a departure."""
+    return place_of(departure.starts_at, departure.id)
+
+
+def place_of(time: datetime, departure_id: str) -> str:
+    """Write a place in an order by time, in letters that a URL may hold."""
+    return f"{(time - EPOCH) // MICROSECOND}~{departure_id}"
 
 
 def read_cursor(cursor: str) -> tuple[datetime, str] | None:

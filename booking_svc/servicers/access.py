@@ -15,6 +15,7 @@ RULES: Rules = {
         "TimetableService",
         {
             "PublishDeparture": STAFF,
+            "PublishDepartures": STAFF,
             "GetDeparture": PUBLIC,
             "ListDepartures": PUBLIC,
             "CancelDepartures": STAFF,
@@ -22,6 +23,12 @@ RULES: Rules = {
             "CreateLayout": STAFF,
             "ListLayouts": STAFF,
             "RegisterVehicle": STAFF,
+            "ImportFeed": STAFF,
+            "GetFeed": STAFF,
+            "GetPatterns": PUBLIC,
+            "ListStops": PUBLIC,
+            "ListRoutes": PUBLIC,
+            "SearchItineraries": PUBLIC,
         },
     ),
     **rules(

@@ -8,7 +8,7 @@ from functools import cache
 from zoneinfo import available_timezones
 
 from google.protobuf.message import Message
-from headway.booking.v1 import booking_service_pb2, timetable_service_pb2
+from headway.booking.v1 import booking_service_pb2, feeds_pb2, timetable_service_pb2
 
 from chassis.errors import FieldError, InvalidInput, NotFound
 
@@ -21,6 +21,9 @@ TOKEN_MAX = 8192
 ITEMS_MAX = 300
 DEPARTURES_MAX = 100
 CURSOR_MAX = 200
+PATTERNS_MAX = 200
+RADIUS_METERS_MAX = 50_000
+DAYS_MAX = 366
 Check = tuple[str, bool, str]
 """A pointer, whether it is right, and what to do if not."""
 
@@ -91,22 +94,31 @@ def number(pointer: str, value: float, *, least: float, most: float) -> Check:
 
 
 def check_departure(request: timetable_service_pb2.PublishDepartureRequest) -> None:
+    expect(departure_checks("", request))
+
+
+def check_departures(request: timetable_service_pb2.PublishDeparturesRequest) -> None:
+    parts = enumerate(request.departures[:DEPARTURES_MAX])
+    expect(check for place, one in parts for check in departure_checks(f"/departures/{place}", one))
+
+
+def departure_checks(at: str, request: timetable_service_pb2.PublishDepartureRequest) -> list[Check]:
     """Check what publishes a departure; its times are the use case's to judge."""
     checks = [
-        identifier("/operator_id", request.operator_id),
-        text("/feed_trip_id", request.feed_trip_id, least=0),
-        text("/route/short_name", request.route.short_name),
-        text("/route/long_name", request.route.long_name, least=0),
-        text("/route/feed_route_id", request.route.feed_route_id, least=0),
-        ("/route/mode", request.route.mode in range(1, 8), "Choose a mode."),
-        text("/headsign", request.headsign, least=0),
-        day("/service_date", request.service_date),
-        identifier("/layout_id", request.layout_id, is_optional=True),
-        ("/calls", len(request.calls) <= ITEMS_MAX, f"Give at most {ITEMS_MAX} calls."),
+        identifier(f"{at}/operator_id", request.operator_id),
+        text(f"{at}/feed_trip_id", request.feed_trip_id, least=0),
+        text(f"{at}/route/short_name", request.route.short_name),
+        text(f"{at}/route/long_name", request.route.long_name, least=0),
+        text(f"{at}/route/feed_route_id", request.route.feed_route_id, least=0),
+        (f"{at}/route/mode", request.route.mode in range(1, 8), "Choose a mode."),
+        text(f"{at}/headsign", request.headsign, least=0),
+        day(f"{at}/service_date", request.service_date),
+        identifier(f"{at}/layout_id", request.layout_id, is_optional=True),
+        (f"{at}/calls", len(request.calls) <= ITEMS_MAX, f"Give at most {ITEMS_MAX} calls."),
     ]
     for place, call in enumerate(request.calls):
-        checks.extend(call_checks(f"/calls/{place}", call))
-    expect(checks)
+        checks.extend(call_checks(f"{at}/calls/{place}", call))
+    return checks
 
 
 def call_checks(pointer: str, call: timetable_service_pb2.CallInput) -> list[Check]:
@@ -131,6 +143,52 @@ def check_filter(request: timetable_service_pb2.ListDeparturesRequest) -> None:
           for field in ("operator_id", "route_id", "stop_id", "service_date")),
         text("/cursor", request.cursor, least=0, most=CURSOR_MAX),
         ("/limit", request.limit >= 0, "Give 0 for all, or how many to read at most."),
+    ])  # fmt: skip
+
+
+def listing(request: timetable_service_pb2.ListRoutesRequest | timetable_service_pb2.ListStopsRequest) -> list[Check]:
+    return [
+        identifier("/operator_id", request.operator_id, is_optional=True),
+        identifier("/cursor", request.cursor, is_optional=True),
+    ]
+
+
+def check_stops(request: timetable_service_pb2.ListStopsRequest) -> None:
+    near = request.near
+    circle = (
+        number("/near/latitude", near.latitude, least=-90, most=90),
+        number("/near/longitude", near.longitude, least=-180, most=180),
+        number("/near/radius_meters", near.radius_meters, least=1, most=RADIUS_METERS_MAX),
+    )
+    around = circle if request.HasField("near") else ()
+    expect([*listing(request), text("/query", request.query, least=0, most=100), *around])
+
+
+def check_patterns(request: timetable_service_pb2.GetPatternsRequest) -> None:
+    ids = request.pattern_ids
+    checks = [("/pattern_ids", 1 <= len(ids) <= PATTERNS_MAX, f"Name 1 to {PATTERNS_MAX} patterns.")]
+    expect([*checks, *(identifier("/pattern_ids", one) for one in ids[:PATTERNS_MAX])])
+
+
+def check_search(request: timetable_service_pb2.SearchItinerariesRequest) -> None:
+    expect([
+        identifier("/origin_stop_id", request.origin_stop_id),
+        identifier("/destination_stop_id", request.destination_stop_id),
+        day("/date", request.date),
+        number("/passengers", request.passengers, least=0, most=PASSENGERS_MAX),
+        text("/cursor", request.cursor, least=0, most=CURSOR_MAX),
+    ])  # fmt: skip
+
+
+def check_feed(options: feeds_pb2.FeedOptions) -> None:
+    first_day = getattr(options, "from")
+    expect([
+        identifier("/operator_id", options.operator_id),
+        *([day("/from", first_day)] if first_day else []),
+        *([day("/lay_on", options.lay_on)] if options.lay_on else []),
+        number("/days", options.days, least=1, most=DAYS_MAX),
+        ("/layouts", len(options.layout_ids) <= ITEMS_MAX, f"Give at most {ITEMS_MAX} layouts."),
+        *(identifier("/layouts", layout_id) for layout_id in options.layout_ids.values()),
     ])  # fmt: skip
 
 

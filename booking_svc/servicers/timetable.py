@@ -9,22 +9,29 @@ from headway.types.v1 import timetable_pb2
 from booking_svc import translate
 from booking_svc.domain.layout import DEFAULT_LAYOUT_ID
 from booking_svc.queries.get_departure import get_departure
+from booking_svc.queries.get_patterns import get_patterns
 from booking_svc.queries.list_departures import cursor_of, list_departures
 from booking_svc.queries.list_layouts import list_layouts
+from booking_svc.queries.list_routes import list_routes
+from booking_svc.queries.list_stops import list_stops
+from booking_svc.queries.search_itineraries import search_itineraries
 from booking_svc.servicers import check
+from booking_svc.servicers.feeds import FeedMethods
 from booking_svc.store.work import Work
 from booking_svc.use_cases.assign_vehicle import assign_vehicle
 from booking_svc.use_cases.cancel_departures import cancel_departures
 from booking_svc.use_cases.create_layout import create_layout
 from booking_svc.use_cases.publish_departure import publish_departure
+from booking_svc.use_cases.publish_departures import publish_departures
 from booking_svc.use_cases.register_vehicle import register_vehicle
 from chassis.rpc_server import Context, current_caller, once_for, once_if_keyed, seconds_left
 from chassis.store import Store
 
 DEPARTURES_A_READ = 200
+PATTERNS_A_READ = 20
 
 
-class TimetableServicer(timetable_service_pb2_grpc.TimetableServiceServicer):
+class TimetableServicer(FeedMethods, timetable_service_pb2_grpc.TimetableServiceServicer):
     """What runs, when, and with which vehicle."""
 
     def __init__(self, store: Store[Work]) -> None:
@@ -41,6 +48,19 @@ class TimetableServicer(timetable_service_pb2_grpc.TimetableServiceServicer):
             **translate.publish_departure_in(request),
         )
 
+    async def PublishDepartures(
+        self, request: pb.PublishDeparturesRequest, context: Context
+    ) -> pb.PublishDeparturesResponse:
+        check.check_departures(request)
+        return await self.store.write(
+            publish_departures,
+            once=once_for(request, context),
+            answer=lambda found: pb.PublishDeparturesResponse(departures=map(translate.departure_out, found)),
+            timeout_seconds=seconds_left(context),
+            caller=current_caller(),
+            wishes=[translate.publish_departure_in(one) for one in request.departures],
+        )
+
     async def GetDeparture(self, request: pb.GetDepartureRequest, context: Context) -> timetable_pb2.Departure:
         check.addressed(request.departure_id)
         return translate.departure_out(await self.store.read(get_departure, departure_id=request.departure_id))
@@ -55,10 +75,43 @@ class TimetableServicer(timetable_service_pb2_grpc.TimetableServiceServicer):
             found = await self.store.read(list_departures, wanted=wanted, cursor=cursor, limit=limit)
             for departure in found:
                 cursor = cursor_of(departure)
-                yield pb.ListDeparturesResponse(departure=translate.departure_out(departure), cursor=cursor)
+                told = translate.departure_out(departure, has_calls=not request.is_without_calls)
+                yield pb.ListDeparturesResponse(departure=told, cursor=cursor)
             left -= len(found) if request.limit else 0
             if len(found) < limit or (request.limit and left <= 0):
                 return
+
+    async def GetPatterns(
+        self, request: pb.GetPatternsRequest, context: Context
+    ) -> AsyncIterator[timetable_pb2.Pattern]:
+        check.check_patterns(request)
+        for start in range(0, len(request.pattern_ids), PATTERNS_A_READ):
+            ids = request.pattern_ids[start : start + PATTERNS_A_READ]
+            for pattern in await self.store.read(get_patterns, pattern_ids=list(ids)):
+                yield translate.pattern_out(pattern)
+
+    async def ListStops(self, request: pb.ListStopsRequest, context: Context) -> pb.ListStopsResponse:
+        check.check_stops(request)
+        limit = translate.page_size(request.limit)
+        found = await self.store.read(list_stops, limit=limit, **translate.list_stops_in(request))
+        cursor = found[-1].stop.id if len(found) == limit else ""
+        return pb.ListStopsResponse(stops=map(translate.found_stop_out, found), next_cursor=cursor)
+
+    async def ListRoutes(self, request: pb.ListRoutesRequest, context: Context) -> pb.ListRoutesResponse:
+        check.expect(check.listing(request))
+        limit = translate.page_size(request.limit)
+        found = await self.store.read(
+            list_routes, operator_id=request.operator_id, cursor=request.cursor, limit=limit
+        )  # fmt: skip
+        cursor = found[-1].route.id if len(found) == limit else ""
+        return pb.ListRoutesResponse(routes=map(translate.listed_route_out, found), next_cursor=cursor)
+
+    async def SearchItineraries(
+        self, request: pb.SearchItinerariesRequest, context: Context
+    ) -> pb.SearchItinerariesResponse:
+        check.check_search(request)
+        found, cursor = await self.store.read(search_itineraries, **translate.search_itineraries_in(request))
+        return pb.SearchItinerariesResponse(itineraries=map(translate.itinerary_out, found), next_cursor=cursor)
 
     async def CancelDepartures(
         self, request: pb.CancelDeparturesRequest, context: Context

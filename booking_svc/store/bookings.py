@@ -100,6 +100,17 @@ class Bookings:
         query = sa.select(ITEMS.c.booking_id).where(ITEMS.c.departure_id.in_(departure_ids), live).distinct()
         return [row[0] for row in self._connection.execute(query.order_by(ITEMS.c.booking_id))]
 
+    def booked(self, departure_ids: Sequence[str]) -> set[str]:
+        """Return those of some departures that have seats held or sold."""
+        live = ITEMS.c.state.in_([ItemState.HELD, ItemState.CONFIRMED])
+        query = sa.select(ITEMS.c.departure_id).where(ITEMS.c.departure_id.in_(departure_ids), live).distinct()
+        return set(self._connection.execute(query).scalars())
+
+    def ever_on(self, departure_ids: Sequence[str]) -> set[str]:
+        """Return those of some departures that bookings of any state were made on."""
+        query = sa.select(ITEMS.c.departure_id).where(ITEMS.c.departure_id.in_(departure_ids)).distinct()
+        return set(self._connection.execute(query).scalars())
+
     def lapsed(self, *, limit: int) -> list[tuple[str, int]]:
         """List holds whose time is up with the number of their items, the longest over first."""
         columns = BOOKINGS.c

@@ -1,8 +1,8 @@
 """Rows of departures."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from booking_svc.domain.departure import (
+    NOT_RUNNING,
     AssignedVehicle,
     Departure,
     DepartureState,
@@ -17,7 +18,8 @@ from booking_svc.domain.departure import (
 )
 from booking_svc.domain.errors import DepartureExists, StaleVersion
 from booking_svc.domain.feed_import import FeedState
-from booking_svc.store.patterns import PATTERN_STOPS, PATTERNS, read_calls
+from booking_svc.domain.timetable_diff import Laid
+from booking_svc.store.patterns import PATTERN_STOPS, Connecting, Patterns
 from booking_svc.store.routes import ROUTES, read_route
 from booking_svc.store.tables import DepartureRow, FeedRow
 from chassis.database import table_of
@@ -50,6 +52,7 @@ class Departures:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._patterns = Patterns(connection)
 
     def add(self, departure: Departure) -> None:
         """Insert a departure; a trip of a feed runs once on a service date at one time."""
@@ -85,8 +88,8 @@ class Departures:
 
     def _read_all(self, departure_ids: Sequence[str], *, is_locked: bool) -> dict[str, Departure]:
         query = reading_statement(is_locked=is_locked)
-        rows = self._connection.execute(query, {"ids": list(departure_ids)})
-        found = {departure.id: departure for departure in map(read_departure, rows)}
+        rows = self._connection.execute(query, {"ids": list(departure_ids)}).all()
+        found = {departure.id: departure for departure in self._read(rows)}
         if missing := [departure_id for departure_id in departure_ids if departure_id not in found]:
             raise NotFound(departure_id=missing[0])
         return found
@@ -99,7 +102,11 @@ class Departures:
         """
         return self._read_all(sorted(departure_ids), is_locked=not is_guard_off("seat_lock"))
 
-    def page(self, wanted: Filter, *, after: tuple[datetime, str] | None, limit: int) -> Iterator[Departure]:
+    def _read(self, rows: Sequence[Any]) -> list[Departure]:
+        patterns = self._patterns.calls_of({row.pattern_id for row in rows})
+        return [read_departure(row, patterns[row.pattern_id]) for row in rows]
+
+    def page(self, wanted: Filter, *, after: tuple[datetime, str] | None, limit: int) -> list[Departure]:
         """Read departures in order of start and id, from after a place in that order."""
         columns = DEPARTURES.c
         query = select_departures().where(*conditions(wanted)).order_by(columns.starts_at, columns.id).limit(limit)
@@ -107,7 +114,34 @@ class Departures:
             starts_at, departure_id = after
             later = sa.and_(columns.starts_at == starts_at, columns.id > departure_id)
             query = query.where(sa.or_(columns.starts_at > starts_at, later))
-        return map(read_departure, self._connection.execute(query))
+        return self._read(self._connection.execute(query).all())
+
+    def leaving(self, connecting: Sequence[Connecting], *, start: datetime, end: datetime) -> list[Departure]:
+        """Read departures that take up riders, where connecting patterns do, from a time on and before another."""
+        after = {one.pattern_id: timedelta(seconds=one.leaves_after_seconds) for one in connecting}
+        if not after:
+            return []
+        columns = DEPARTURES.c
+        query = select_departures().where(
+            columns.pattern_id.in_(after),
+            columns.starts_at >= start - max(after.values()),
+            columns.starts_at < end - min(after.values()),
+            columns.state.not_in(NOT_RUNNING),
+        )
+        rows = self._connection.execute(query).all()
+        return self._read([row for row in rows if start <= row.starts_at + after[row.pattern_id] < end])
+
+    def of_day(self, operator_id: str, day: date) -> list[Laid]:
+        """Read what is laid out of an operator's trips on a service date, seen or not."""
+        columns = DEPARTURES.c
+        query = sa.select(*(columns[name] for name in Laid._fields)).where(
+            columns.operator_id == operator_id, columns.service_date == day.isoformat(), columns.feed_trip_id != ""
+        )
+        return [Laid(*row) for row in self._connection.execute(query)]
+
+    def lay_out(self, departures: Sequence[Departure]) -> None:
+        """Insert departures that are known not to be there."""
+        self._connection.execute(sa.insert(DEPARTURES), [write_departure(departure) for departure in departures])
 
 
 def conditions(wanted: Filter) -> list[sa.ColumnElement[bool]]:
@@ -129,15 +163,11 @@ def conditions(wanted: Filter) -> list[sa.ColumnElement[bool]]:
 
 
 def select_departures() -> sa.Select[Any]:
-    """Join departures that may be seen with their route and pattern."""
+    """Join departures that may be seen with their route."""
     hidden = sa.select(FEEDS.c.id).where(FEEDS.c.state == FeedState.IMPORTING)
     route = [ROUTES.c[name].label(f"route_{name}") for name in ("feed_route_id", "short_name", "long_name", "mode")]
-    joined = DEPARTURES.join(ROUTES, ROUTES.c.id == DEPARTURES.c.route_id).join(
-        PATTERNS, PATTERNS.c.id == DEPARTURES.c.pattern_id
-    )
-    return (
-        sa.select(DEPARTURES, *route, PATTERNS.c.calls).select_from(joined).where(DEPARTURES.c.feed_id.not_in(hidden))
-    )
+    joined = DEPARTURES.join(ROUTES, ROUTES.c.id == DEPARTURES.c.route_id)
+    return sa.select(DEPARTURES, *route).select_from(joined).where(DEPARTURES.c.feed_id.not_in(hidden))
 
 
 @cache
@@ -149,7 +179,7 @@ def reading_statement(*, is_locked: bool) -> sa.Select[Any]:
     return query
 
 
-def read_departure(row: Any) -> Departure:
+def read_departure(row: Any, pattern: Pattern) -> Departure:
     """Turn a joined row into a departure."""
     return Departure(
         row.id,
@@ -159,7 +189,7 @@ def read_departure(row: Any) -> Departure:
         row.headsign,
         date.fromisoformat(row.service_date),
         row.starts_at,
-        Pattern(row.pattern_id, read_calls(row.pattern_id, row.calls)),
+        pattern,
         DepartureState(row.state),
         AssignedVehicle(row.vehicle_id, row.vehicle_label) if row.vehicle_id else None,
         row.layout_id,

@@ -42,6 +42,15 @@ BLOCK = sa.select(MASKS.c.seat_index, MASKS.c.word, MASKS.c.taken).where(
 LAPSED = sa.select(ITEMS.c.booking_id, ITEMS.c.seat_index, ITEMS.c.origin_sequence, ITEMS.c.destination_sequence).where(
     ITEMS.c.departure_id == sa.bindparam("at_departure"), ITEMS.c.expires_at <= sa.bindparam("now", type_=Instant)
 )
+MASKS_OF = sa.select(MASKS.c.departure_id, MASKS.c.seat_index, MASKS.c.word, MASKS.c.taken).where(
+    MASKS.c.departure_id.in_(sa.bindparam("ids", expanding=True))
+)
+LAPSED_OF = sa.select(
+    ITEMS.c.departure_id, ITEMS.c.booking_id, ITEMS.c.seat_index, ITEMS.c.origin_sequence, ITEMS.c.destination_sequence
+).where(
+    ITEMS.c.departure_id.in_(sa.bindparam("ids", expanding=True)),
+    ITEMS.c.expires_at <= sa.bindparam("now", type_=Instant),
+)
 GIVING = (
     sa.update(MASKS)
     .where(
@@ -70,6 +79,21 @@ class Occupancies:
         if seats is not None:
             query = query.where(columns.seat_index.in_(seats))
         return read_masks(self._connection.execute(query))
+
+    def masks_of(self, departure_ids: Sequence[str]) -> dict[str, Masks]:
+        """Read what is taken of each of some departures; one where nobody sits is left out."""
+        found: dict[str, dict[int, int]] = {}
+        for departure_id, seat, word, taken in self._connection.execute(MASKS_OF, {"ids": list(departure_ids)}):
+            masks = found.setdefault(departure_id, {})
+            masks[seat] = masks.get(seat, 0) | taken << word * WORD_BITS
+        return dict(found)
+
+    def lapsed_of(self, departure_ids: Sequence[str], *, now: datetime) -> dict[str, list[Lapsed]]:
+        """List what holds that are over still cover of each of some departures."""
+        found: dict[str, list[Lapsed]] = {}
+        for departure_id, *rest in self._connection.execute(LAPSED_OF, {"ids": list(departure_ids), "now": now}):
+            found.setdefault(departure_id, []).append(Lapsed(*rest))
+        return found
 
     def free_seats(self, occupancy: Occupancy, ride: int, *, lapsed: Sequence[Lapsed], count: int | None) -> list[int]:
         """Find seats that are free on a ride but for holds that are over: as many as asked for, or all, in order.
@@ -118,6 +142,12 @@ class Occupancies:
             changed = changed.changed(item.origin_sequence, item.destination_sequence, -1)
             changed = replace(changed, search_from=min(changed.search_from, item.seat_index))
         return self._save(changed, before=occupancy)
+
+    def forget(self, departure: Departure) -> None:
+        """Begin anew with a departure that calls elsewhere now and that nobody ever sat on; its version goes on."""
+        segments = json.dumps((0,) * departure.segments)
+        fresh = sa.update(OCCUPANCIES).where(OCCUPANCIES.c.departure_id == departure.id)
+        self._connection.execute(fresh.values(taken=segments, search_from=0, version=OCCUPANCIES.c.version + 1))
 
     def _search_later(self, occupancy: Occupancy) -> Occupancy:
         """Let the next search begin behind the seats that are taken all the way."""

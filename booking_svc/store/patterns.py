@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
-from functools import lru_cache
+from dataclasses import fields
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -15,7 +14,12 @@ from chassis.database import table_of
 from chassis.ids import stable_id
 
 PATTERNS, PATTERN_STOPS = table_of(PatternRow), table_of(PatternStopRow)
-PATTERNS_REMEMBERED = 5000
+STOP_FIELDS = [field.name for field in fields(Stop)]
+CALL_FIELDS = [field.name for field in fields(PatternCall) if field.name != "stop"]
+REMEMBERED: dict[str, Pattern] = {}
+"""Patterns by id, without their lines; they may be remembered because the id is the content's digest."""
+REMEMBERED_MAX = 10_000
+CALLS = sa.select(PATTERNS.c.id, PATTERNS.c.calls).where(PATTERNS.c.id.in_(sa.bindparam("ids", expanding=True)))
 
 
 class Connecting(NamedTuple):
@@ -33,20 +37,33 @@ class Patterns:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def save(self, calls: tuple[PatternCall, ...], shape: tuple[ShapePoint, ...] = ()) -> Pattern:
-        """Store calls and their line once, however many departures share them."""
-        content, line = write_calls(calls), json.dumps(shape, separators=(",", ":"), allow_nan=False)
-        pattern = Pattern(stable_id("pat", content, line), calls, shape)
-        known = sa.select(PATTERNS.c.id).where(PATTERNS.c.id == pattern.id)
-        if self._connection.execute(known).first() is None:
-            self._connection.execute(sa.insert(PATTERNS), {"id": pattern.id, "calls": content, "shape": line})
-            self._connection.execute(sa.insert(PATTERN_STOPS), list(stop_rows(pattern)))
-        return pattern
+    def save(self, patterns: Sequence[Pattern]) -> None:
+        """Store patterns once, however many departures share them."""
+        known = sa.select(PATTERNS.c.id).where(PATTERNS.c.id.in_([pattern.id for pattern in patterns]))
+        there = set(self._connection.execute(known).scalars())
+        if added := list({pattern.id: pattern for pattern in patterns if pattern.id not in there}.values()):
+            rows = [{"id": one.id, "calls": write_calls(one.calls), "shape": write_line(one.shape)} for one in added]
+            self._connection.execute(sa.insert(PATTERNS), rows)
+            self._connection.execute(sa.insert(PATTERN_STOPS), [row for one in added for row in stop_rows(one)])
 
     def get_many(self, pattern_ids: Sequence[str]) -> dict[str, Pattern]:
         """Read those of some patterns that exist, with their lines."""
         rows = self._connection.execute(sa.select(PATTERNS).where(PATTERNS.c.id.in_(pattern_ids)))
-        return {row.id: Pattern(row.id, read_calls(row.id, row.calls), read_line(row.shape)) for row in rows}
+        return {row.id: Pattern(row.id, read_calls(row.calls), read_line(row.shape)) for row in rows}
+
+    def calls_of(self, pattern_ids: Iterable[str]) -> dict[str, Pattern]:
+        """Read patterns that must all exist, without their lines."""
+        wanted = set(pattern_ids)
+        missing = [pattern_id for pattern_id in wanted if pattern_id not in REMEMBERED]
+        if not missing:
+            return {pattern_id: REMEMBERED[pattern_id] for pattern_id in wanted}
+        rows = self._connection.execute(CALLS, {"ids": missing})
+        read = {row.id: Pattern(row.id, read_calls(row.calls)) for row in rows}
+        found = {pattern_id: REMEMBERED[pattern_id] for pattern_id in wanted if pattern_id in REMEMBERED} | read
+        if len(REMEMBERED) + len(read) > REMEMBERED_MAX:
+            REMEMBERED.clear()
+        REMEMBERED.update(read)
+        return found
 
     def connecting(self, origins: Sequence[str], destinations: Sequence[str]) -> list[Connecting]:
         """Find where patterns take up at one of some stops and later set down at one of others.
@@ -84,15 +101,27 @@ def stop_rows(pattern: Pattern) -> Iterable[dict[str, object]]:
         }
 
 
+def identified(calls: tuple[PatternCall, ...], shape: tuple[ShapePoint, ...] = ()) -> Pattern:
+    """Make a pattern whose id is its content's digest."""
+    return Pattern(stable_id("pat", write_calls(calls), write_line(shape)), calls, shape)
+
+
 def write_calls(calls: tuple[PatternCall, ...]) -> str:
-    """Write calls so that equal ones are equal text."""
-    return json.dumps([asdict(call) for call in calls], sort_keys=True, separators=(",", ":"), allow_nan=False)
+    """Write calls so that equal ones are equal text: values in the order of the fields."""
+    values = [[getattr(call, name) for name in CALL_FIELDS] + [stop_values(call.stop)] for call in calls]
+    return json.dumps(values, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-@lru_cache(maxsize=PATTERNS_REMEMBERED)
-def read_calls(_pattern_id: str, calls: str) -> tuple[PatternCall, ...]:
-    """Read calls; they may be remembered because a pattern's id is its content's digest."""
-    return tuple(PatternCall(**{**call, "stop": Stop(**call["stop"])}) for call in json.loads(calls))
+def stop_values(stop: Stop) -> list[object]:
+    return [getattr(stop, name) for name in STOP_FIELDS]
+
+
+def read_calls(calls: str) -> tuple[PatternCall, ...]:
+    return tuple(PatternCall(Stop(*stop), *values) for *values, stop in json.loads(calls))
+
+
+def write_line(shape: tuple[ShapePoint, ...]) -> str:
+    return json.dumps(shape, separators=(",", ":"), allow_nan=False)
 
 
 def read_line(shape: str) -> tuple[ShapePoint, ...]:

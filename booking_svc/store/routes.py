@@ -37,6 +37,11 @@ class Routes:
         if added := [row for route_id, row in wanted.items() if route_id not in known]:
             self._connection.execute(sa.insert(ROUTES), added)
 
+    def get_many(self, route_ids: Iterable[str]) -> dict[str, Route]:
+        """Read those of some routes that exist."""
+        rows = self._connection.execute(sa.select(ROUTES).where(ROUTES.c.id.in_(list(route_ids))))
+        return {row.id: read_route(row) for row in rows}
+
     def page(self, *, operator_id: str, after: str, limit: int) -> list[OwnedRoute]:
         """Read routes in order of their ids."""
         query = sa.select(ROUTES).where(ROUTES.c.id > after)

@@ -62,17 +62,17 @@ class Stops:
         there = sa.select(columns.id).where(sa.or_(columns.id == stop_id, columns.station_id == stop_id))
         return list(self._connection.execute(there.order_by(columns.id)).scalars())
 
-    def named(self, query: str, *, operator_id: str, after: str, limit: int) -> list[OwnedStop]:
+    def named(self, words: str, *, operator_id: str, after: str, limit: int) -> list[OwnedStop]:
         """Find stops by the beginnings of words, in order of their ids; a platform is found by its station."""
         columns = STOPS.c
         found = sa.select(STOPS).where(columns.id > after, columns.station_id == "")
         if operator_id:
             found = found.where(columns.operator_id == operator_id)
-        for word in searchable(query).split():
+        for word in searchable(words).split():
             found = found.where(columns.search_name.contains(f" {word}", autoescape=True))
         return [owned(row) for row in self._connection.execute(found.order_by(columns.id).limit(limit))]
 
-    def around(self, circle: Circle, *, query: str, operator_id: str, limit: int) -> list[OwnedStop]:
+    def around(self, circle: Circle, *, words: str, operator_id: str, limit: int) -> list[OwnedStop]:
         """Find stops in the square around a circle."""
         columns = STOPS.c
         north = degrees(circle.radius_meters / EARTH_RADIUS_METERS)
@@ -84,7 +84,7 @@ class Stops:
         )
         if operator_id:
             found = found.where(columns.operator_id == operator_id)
-        for word in searchable(query).split():
+        for word in searchable(words).split():
             found = found.where(columns.search_name.contains(f" {word}", autoescape=True))
         return [owned(row) for row in self._connection.execute(found.limit(limit))]
 

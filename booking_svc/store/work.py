@@ -10,6 +10,7 @@ from booking_svc.domain.departure import Departure
 from booking_svc.domain.events import AvailabilityChanged
 from booking_svc.store.bookings import Bookings
 from booking_svc.store.departures import Departures
+from booking_svc.store.feeds import Feeds
 from booking_svc.store.history import History
 from booking_svc.store.layouts import Layouts
 from booking_svc.store.ledger import Ledger
@@ -37,6 +38,7 @@ class Work:
         self.routes = Routes(connection)
         self.patterns = Patterns(connection)
         self.departures = Departures(connection)
+        self.feeds = Feeds(connection)
         self.layouts = Layouts(connection)
         self.vehicles = Vehicles(connection)
         self.occupancies = Occupancies(connection)

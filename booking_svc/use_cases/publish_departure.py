@@ -15,6 +15,7 @@ from booking_svc.domain.departure import (
 )
 from booking_svc.domain.errors import UnknownStop
 from booking_svc.domain.events import DeparturePublished
+from booking_svc.store.patterns import identified
 from booking_svc.store.work import Work
 from chassis.access import Caller
 from chassis.errors import FieldError, ForbiddenOperator, InvalidInput
@@ -57,7 +58,8 @@ def publish_departure(
     start = day_start(service_date, stops[0].timezone)
     check_times(calls, day_starts_at=start)
     starts_at = next(time for time in (calls[0].departure_at, calls[0].arrival_at) if time is not None)
-    timed = pattern_calls(calls, stops, starts_at=starts_at)
+    pattern = identified(pattern_calls(calls, stops, starts_at=starts_at))
+    work.patterns.save([pattern])
     work.routes.save([route], operator_id=operator_id)
     departure = Departure(
         id=work.new_id("dep"),
@@ -67,7 +69,7 @@ def publish_departure(
         headsign=headsign or stops[-1].name,
         service_date=service_date,
         starts_at=starts_at,
-        pattern=work.patterns.save(timed),
+        pattern=pattern,
         state=DepartureState.SCHEDULED,
         vehicle=None,
         layout_id=layout.id,

@@ -111,6 +111,7 @@ def test_every_event_is_encoded_and_finds_its_stream() -> None:
         "BOOKING": ("headway.v1.booking.>",),
         "AVAILABILITY": ("headway.v1.availability.>",),
         "DEPARTURE": ("headway.v1.departure.>",),
+        "FEED": ("headway.v1.feed.>",),
         "FLEET": ("headway.v1.fleet.>",),
     }
     assert all(stream.is_durable for stream in STREAMS)

@@ -7,7 +7,7 @@ from headway.booking.v1 import departure_events_pb2
 
 from booking_svc.domain.departure import DepartureState
 from booking_svc.domain.errors import DepartureExists, UnknownStop
-from booking_svc.store.departures import PATTERNS
+from booking_svc.store.patterns import PATTERNS
 from booking_svc.store.work import Work
 from booking_svc.use_cases.publish_departure import CALLS_MAX, publish_departure
 from chassis.errors import Forbidden, InvalidInput, NotFound

@@ -70,7 +70,7 @@ def test_a_cancelled_item_has_neither_seat_nor_ticket() -> None:
 def test_a_stop_s_message_is_not_shared_between_calls() -> None:
     call = SimpleNamespace(
         sequence=0, stop=stop(1), arrival_at=NOW, departure_at=NOW + timedelta(minutes=1),
-        is_boarding_allowed=True, is_alighting_allowed=True, distance_meters=0.0,
+        is_boarding_allowed=True, is_alighting_allowed=True, distance_meters=0.0, is_interpolated=False,
     )  # fmt: skip
     first = translate.call_out(call)  # type: ignore[arg-type]
     first.stop.name = "changed"

@@ -109,9 +109,7 @@ def share_patterns(connection: sa.Connection) -> None:
         for call in calls:
             for name in ("arrival_seconds", "departure_seconds"):
                 call[name] = None if call[name] is None else call[name] - first
-            call["is_interpolated"] = False
-            call["stop"] |= {"station_id": "", "is_station": False}
-        shared = json.dumps(calls, sort_keys=True, separators=(",", ":"))
+        shared = json.dumps([as_values(call) for call in calls], separators=(",", ":"), ensure_ascii=False)
         new_id = stable_id("pat", shared, "[]")
         connection.execute(sa.text("DELETE FROM patterns WHERE id = :id"), {"id": old_id})
         moved = sa.text("UPDATE departures SET pattern_id = :new WHERE pattern_id = :old")
@@ -119,6 +117,13 @@ def share_patterns(connection: sa.Connection) -> None:
         if new_id not in added:
             added.add(new_id)
             add_pattern(connection, new_id, shared, calls)
+
+
+def as_values(call: dict) -> list:
+    """Write a call as the values of its fields, in their order."""
+    names = ("arrival_seconds", "departure_seconds", "is_boarding_allowed", "is_alighting_allowed", "distance_meters")
+    stop = ("id", "feed_stop_id", "name", "timezone", "latitude", "longitude", "zone_id")
+    return [*(call[name] for name in names), False, [*(call["stop"][name] for name in stop), "", False]]
 
 
 def add_pattern(connection: sa.Connection, pattern_id: str, content: str, calls: list[dict]) -> None:

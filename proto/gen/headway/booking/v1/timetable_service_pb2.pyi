@@ -66,6 +66,50 @@ class PublishDepartureRequest(_message.Message):
 Global___PublishDepartureRequest: _TypeAlias = PublishDepartureRequest  # noqa: Y015
 
 @_typing.final
+class PublishDeparturesRequest(_message.Message):
+    """Departures to put on sale together; at most 50."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEPARTURES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def departures(self) -> _containers.RepeatedCompositeFieldContainer[Global___PublishDepartureRequest]: ...
+    def __init__(
+        self,
+        *,
+        departures: _abc.Iterable[Global___PublishDepartureRequest] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["departures", b"departures"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PublishDeparturesRequest: _TypeAlias = PublishDeparturesRequest  # noqa: Y015
+
+@_typing.final
+class PublishDeparturesResponse(_message.Message):
+    """The departures that are on sale now, in the order given."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEPARTURES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def departures(self) -> _containers.RepeatedCompositeFieldContainer[_timetable_pb2.Departure]: ...
+    def __init__(
+        self,
+        *,
+        departures: _abc.Iterable[_timetable_pb2.Departure] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["departures", b"departures"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PublishDeparturesResponse: _TypeAlias = PublishDeparturesResponse  # noqa: Y015
+
+@_typing.final
 class RouteInput(_message.Message):
     """A route to create or to refer to by the operator's own identifier."""
 

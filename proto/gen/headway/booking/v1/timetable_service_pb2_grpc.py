@@ -43,6 +43,11 @@ class TimetableServiceStub:
                 request_serializer=headway_dot_booking_dot_v1_dot_timetable__service__pb2.PublishDepartureRequest.SerializeToString,
                 response_deserializer=headway_dot_types_dot_v1_dot_timetable__pb2.Departure.FromString,
                 _registered_method=True)
+        self.PublishDepartures = channel.unary_unary(
+                '/headway.booking.v1.TimetableService/PublishDepartures',
+                request_serializer=headway_dot_booking_dot_v1_dot_timetable__service__pb2.PublishDeparturesRequest.SerializeToString,
+                response_deserializer=headway_dot_booking_dot_v1_dot_timetable__service__pb2.PublishDeparturesResponse.FromString,
+                _registered_method=True)
         self.GetDeparture = channel.unary_unary(
                 '/headway.booking.v1.TimetableService/GetDeparture',
                 request_serializer=headway_dot_booking_dot_v1_dot_timetable__service__pb2.GetDepartureRequest.SerializeToString,
@@ -116,6 +121,13 @@ class TimetableServiceServicer:
 
     def PublishDeparture(self, request, context):
         """Put one departure on sale.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PublishDepartures(self, request, context):
+        """Put several departures on sale, all of them or none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -220,6 +232,11 @@ def add_TimetableServiceServicer_to_server(servicer, server):
                     request_deserializer=headway_dot_booking_dot_v1_dot_timetable__service__pb2.PublishDepartureRequest.FromString,
                     response_serializer=headway_dot_types_dot_v1_dot_timetable__pb2.Departure.SerializeToString,
             ),
+            'PublishDepartures': grpc.unary_unary_rpc_method_handler(
+                    servicer.PublishDepartures,
+                    request_deserializer=headway_dot_booking_dot_v1_dot_timetable__service__pb2.PublishDeparturesRequest.FromString,
+                    response_serializer=headway_dot_booking_dot_v1_dot_timetable__service__pb2.PublishDeparturesResponse.SerializeToString,
+            ),
             'GetDeparture': grpc.unary_unary_rpc_method_handler(
                     servicer.GetDeparture,
                     request_deserializer=headway_dot_booking_dot_v1_dot_timetable__service__pb2.GetDepartureRequest.FromString,
@@ -314,6 +331,33 @@ class TimetableService:
             '/headway.booking.v1.TimetableService/PublishDeparture',
             headway_dot_booking_dot_v1_dot_timetable__service__pb2.PublishDepartureRequest.SerializeToString,
             headway_dot_types_dot_v1_dot_timetable__pb2.Departure.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PublishDepartures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headway.booking.v1.TimetableService/PublishDepartures',
+            headway_dot_booking_dot_v1_dot_timetable__service__pb2.PublishDeparturesRequest.SerializeToString,
+            headway_dot_booking_dot_v1_dot_timetable__service__pb2.PublishDeparturesResponse.FromString,
             options,
             channel_credentials,
             insecure,

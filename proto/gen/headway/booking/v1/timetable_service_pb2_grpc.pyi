@@ -38,6 +38,8 @@ class TimetableServiceStub:
     def __new__(cls, channel: _aio.Channel) -> TimetableServiceAsyncStub: ...
     PublishDeparture: _grpc.UnaryUnaryMultiCallable[_timetable_service_pb2.PublishDepartureRequest, _timetable_pb2.Departure]
     """Put one departure on sale."""
+    PublishDepartures: _grpc.UnaryUnaryMultiCallable[_timetable_service_pb2.PublishDeparturesRequest, _timetable_service_pb2.PublishDeparturesResponse]
+    """Put several departures on sale, all of them or none."""
     GetDeparture: _grpc.UnaryUnaryMultiCallable[_timetable_service_pb2.GetDepartureRequest, _timetable_pb2.Departure]
     """Read one departure."""
     ListDepartures: _grpc.UnaryStreamMultiCallable[_timetable_service_pb2.ListDeparturesRequest, _timetable_service_pb2.ListDeparturesResponse]
@@ -72,6 +74,8 @@ class TimetableServiceAsyncStub(TimetableServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     PublishDeparture: _aio.UnaryUnaryMultiCallable[_timetable_service_pb2.PublishDepartureRequest, _timetable_pb2.Departure]  # type: ignore[assignment]
     """Put one departure on sale."""
+    PublishDepartures: _aio.UnaryUnaryMultiCallable[_timetable_service_pb2.PublishDeparturesRequest, _timetable_service_pb2.PublishDeparturesResponse]  # type: ignore[assignment]
+    """Put several departures on sale, all of them or none."""
     GetDeparture: _aio.UnaryUnaryMultiCallable[_timetable_service_pb2.GetDepartureRequest, _timetable_pb2.Departure]  # type: ignore[assignment]
     """Read one departure."""
     ListDepartures: _aio.UnaryStreamMultiCallable[_timetable_service_pb2.ListDeparturesRequest, _timetable_service_pb2.ListDeparturesResponse]  # type: ignore[assignment]
@@ -109,6 +113,14 @@ class TimetableServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_timetable_pb2.Departure, _abc.Awaitable[_timetable_pb2.Departure]]:
         """Put one departure on sale."""
+
+    @_abc_1.abstractmethod
+    def PublishDepartures(
+        self,
+        request: _timetable_service_pb2.PublishDeparturesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_timetable_service_pb2.PublishDeparturesResponse, _abc.Awaitable[_timetable_service_pb2.PublishDeparturesResponse]]:
+        """Put several departures on sale, all of them or none."""
 
     @_abc_1.abstractmethod
     def GetDeparture(
