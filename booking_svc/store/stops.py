@@ -73,15 +73,14 @@ class Stops:
         return [owned(row) for row in self._connection.execute(found.order_by(columns.id).limit(limit))]
 
     def around(self, circle: Circle, *, words: str, operator_id: str, limit: int) -> list[OwnedStop]:
-        """Find stops in the square around a circle."""
+        """Find stops in the square around a circle; at a pole or the date line in the whole belt."""
         columns = STOPS.c
         north = degrees(circle.radius_meters / EARTH_RADIUS_METERS)
-        east = min(180.0, north / max(0.01, cos(radians(circle.latitude))))
-        found = sa.select(STOPS).where(
-            columns.latitude.between(circle.latitude - north, circle.latitude + north),
-            columns.longitude.between(circle.longitude - east, circle.longitude + east),
-            columns.station_id == "",
-        )
+        south_edge, north_edge = circle.latitude - north, circle.latitude + north
+        found = sa.select(STOPS).where(columns.latitude.between(south_edge, north_edge), columns.station_id == "")
+        east = north / max(0.001, cos(radians(min(90.0, max(north_edge, -south_edge)))))
+        if abs(circle.longitude) + east <= 180:
+            found = found.where(columns.longitude.between(circle.longitude - east, circle.longitude + east))
         if operator_id:
             found = found.where(columns.operator_id == operator_id)
         for word in searchable(words).split():
