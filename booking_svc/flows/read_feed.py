@@ -6,9 +6,10 @@ import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from booking_svc.domain.departure import Mode, Pattern, PatternCall, Route, Stop
 from booking_svc.domain.feed import FeedTrip, Frequency, ServiceCalendar
@@ -18,6 +19,7 @@ from chassis.ids import stable_id
 
 LINE_BYTES_MAX = 4 * 1024 * 1024
 READING_SECONDS_MAX = 900.0
+SERVICES = TypeAdapter(list[ServiceCalendar])
 UNREADABLE = FeedProblem("", 0, "", "The feed cannot be read: it is too large, or broken in an unusual way.", "error")
 
 
@@ -63,12 +65,8 @@ class ReadFeed:
             shape = tuple((latitude, longitude, meters) for latitude, longitude, meters in one["shape"])
             self.patterns.append(Pattern("", calls, shape))
 
-    def _take_services(self, told: Iterable[dict[str, Any]]) -> None:
-        for one in told:
-            dates = {name: date.fromisoformat(one[name]) for name in ("start_date", "end_date")}
-            days = {name: frozenset(map(date.fromisoformat, one[name])) for name in ("added", "removed")}
-            weekdays = {"weekdays": tuple(one["weekdays"])}
-            self.services[one["service_id"]] = ServiceCalendar(**one | dates | days | weekdays)
+    def _take_services(self, told: object) -> None:
+        self.services |= {one.service_id: one for one in SERVICES.validate_python(told)}
 
     def _take_trips(self, told: Iterable[dict[str, Any]]) -> None:
         self.trips.extend(

@@ -1,34 +1,23 @@
 """Rows of feeds: what was asked and became of them, their content, and the trips that departures are laid out from."""
 
-import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from pydantic import TypeAdapter
 from sqlalchemy.engine import Connection
 
 from booking_svc.domain.feed import FeedTrip, Frequency, ServiceCalendar
-from booking_svc.domain.feed_import import (
-    UNFINISHED,
-    FareRule,
-    Feed,
-    FeedChanges,
-    FeedCounts,
-    FeedFares,
-    FeedOptions,
-    FeedProblem,
-    FeedProgress,
-    FeedReport,
-    FeedState,
-)
+from booking_svc.domain.feed_import import UNFINISHED, Feed, FeedState
 from booking_svc.store.tables import FeedContentRow, FeedRow, FeedServiceRow, FeedTripRow
 from chassis.database import table_of
 from chassis.errors import NotFound
 
 FEEDS, CONTENTS = table_of(FeedRow), table_of(FeedContentRow)
 SERVICES, TRIPS = table_of(FeedServiceRow), table_of(FeedTripRow)
+FEED, CALENDAR = TypeAdapter(Feed), TypeAdapter(ServiceCalendar)
+FREQUENCIES = TypeAdapter(tuple[Frequency, ...])
 
 
 class StagedTrip(NamedTuple):
@@ -63,13 +52,20 @@ class Feeds:
 
     def on_sale(self) -> list[Feed]:
         """Read the newest published feed of each operator."""
-        query = sa.select(FEEDS).where(FEEDS.c.state == FeedState.PUBLISHED, FEEDS.c.on_sale_until != "")
+        query = sa.select(FEEDS).where(FEEDS.c.is_on_sale)
         feeds = map(read_feed, self._connection.execute(query.order_by(FEEDS.c.created_at, FEEDS.c.id)))
         return list({feed.options.operator_id: feed for feed in feeds}.values())
 
     def save(self, feed: Feed) -> None:
         """Insert a feed or replace what was known of it."""
-        values = write_feed(feed)
+        values = {
+            "id": feed.id,
+            "operator_id": feed.options.operator_id,
+            "state": feed.state,
+            "is_on_sale": feed.state is FeedState.PUBLISHED and not feed.options.is_dry_run,
+            "created_at": feed.created_at,
+            "body": FEED.dump_json(feed).decode(),
+        }
         if not self._connection.execute(sa.update(FEEDS).where(FEEDS.c.id == feed.id).values(values)).rowcount:
             self._connection.execute(sa.insert(FEEDS), values)
 
@@ -94,13 +90,7 @@ class Feeds:
 
     def stage_services(self, feed_id: str, services: Iterable[ServiceCalendar]) -> None:
         rows = [
-            {
-                "feed_id": feed_id,
-                "service_id": one.service_id,
-                "calendar": json.dumps(
-                    [one.weekdays, one.start_date, one.end_date, sorted(one.added), sorted(one.removed)], default=str
-                ),
-            }
+            {"feed_id": feed_id, "service_id": one.service_id, "calendar": CALENDAR.dump_json(one).decode()}
             for one in services
         ]
         if rows:
@@ -117,7 +107,7 @@ class Feeds:
                 "headsign": one.trip.headsign,
                 "timezone": one.trip.timezone,
                 "start_seconds": one.trip.start_seconds,
-                "frequencies": json.dumps([list(asdict(frequency).values()) for frequency in one.trip.frequencies]),
+                "frequencies": FREQUENCIES.dump_json(one.trip.frequencies).decode(),
             }
             for one in staged
         ]
@@ -127,7 +117,7 @@ class Feeds:
     def services(self, feed_id: str) -> dict[str, ServiceCalendar]:
         """Read the calendars of a feed."""
         rows = self._connection.execute(sa.select(SERVICES).where(SERVICES.c.feed_id == feed_id))
-        return {row.service_id: read_calendar(row.service_id, row.calendar) for row in rows}
+        return {row.service_id: CALENDAR.validate_json(row.calendar) for row in rows}
 
     def trips(self, feed_id: str) -> list[StagedTrip]:
         """Read the trips of a feed."""
@@ -155,64 +145,11 @@ class Feeds:
         return list(self._connection.execute(unused.order_by(FEEDS.c.id)).scalars())
 
 
-def write_feed(feed: Feed) -> dict[str, object]:
-    """Turn a feed into a row's values."""
-    return {
-        "id": feed.id,
-        "operator_id": feed.options.operator_id,
-        "state": feed.state,
-        "options": json.dumps(asdict(feed.options), default=str),
-        "report": json.dumps(asdict(feed.report)),
-        "fares": json.dumps(asdict(feed.fares)) if feed.fares else "",
-        "on_sale_until": feed.on_sale_until.isoformat() if feed.on_sale_until else "",
-        "created_at": feed.created_at,
-        "version": feed.version,
-    }
-
-
 def read_feed(row: Any) -> Feed:
-    """Turn a row into a feed."""
-    options, report = json.loads(row.options), json.loads(row.report)
-    fares = json.loads(row.fares) if row.fares else None
-    return Feed(
-        row.id,
-        FeedOptions(**options | {"first_day": day(options["first_day"]), "lay_on": day(options["lay_on"])}),
-        FeedState(row.state),
-        row.created_at,
-        read_report(report),
-        FeedFares(fares["currency"], tuple(FareRule(**rule) for rule in fares["rules"])) if fares else None,
-        day(row.on_sale_until),
-        row.version,
-    )
-
-
-def read_report(report: dict[str, Any]) -> FeedReport:
-    """Read what has been found out of a feed."""
-    progress = report["progress"]
-    return FeedReport(
-        FeedCounts(**report["counts"]),
-        FeedChanges(**report["changes"]),
-        tuple(FeedProblem(**problem) for problem in report["problems"]),
-        report["problems_total"],
-        tuple(report["withheld_departure_ids"]),
-        FeedProgress(**progress) if progress else None,
-    )
-
-
-def day(text: str | None) -> Any:
-    """Read a date, if there is one."""
-    return date.fromisoformat(text) if text else None
-
-
-def read_calendar(service_id: str, calendar: str) -> ServiceCalendar:
-    weekdays, start, end, added, removed = json.loads(calendar)
-    exceptions = (frozenset(map(date.fromisoformat, days)) for days in (added, removed))
-    return ServiceCalendar(service_id, tuple(weekdays), day(start), day(end), *exceptions)
+    return FEED.validate_json(row.body)
 
 
 def read_trip(row: Any) -> StagedTrip:
-    frequencies = tuple(Frequency(*frequency) for frequency in json.loads(row.frequencies))
-    trip = FeedTrip(
-        row.feed_trip_id, "", row.service_id, row.headsign, row.timezone, 0, row.start_seconds, frequencies
-    )  # fmt: skip
+    start, frequencies = row.start_seconds, FREQUENCIES.validate_json(row.frequencies)
+    trip = FeedTrip(row.feed_trip_id, "", row.service_id, row.headsign, row.timezone, 0, start, frequencies)
     return StagedTrip(trip, row.route_id, row.pattern_id)

@@ -105,12 +105,9 @@ class FeedRow(Table, table=True):
     id: str = Field(primary_key=True)
     operator_id: str
     state: str = Field(index=True)
-    options: str
-    report: str
-    fares: str
-    on_sale_until: str
+    is_on_sale: bool
     created_at: datetime = Field(sa_type=Instant)
-    version: int
+    body: str
 
 
 class FeedContentRow(Table, table=True):

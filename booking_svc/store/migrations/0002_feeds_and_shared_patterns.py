@@ -44,12 +44,9 @@ def create_feed_tables() -> None:
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("operator_id", sa.String(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
-        sa.Column("options", sa.String(), nullable=False),
-        sa.Column("report", sa.String(), nullable=False),
-        sa.Column("fares", sa.String(), nullable=False),
-        sa.Column("on_sale_until", sa.String(), nullable=False),
+        sa.Column("is_on_sale", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("body", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("feeds_by_operator", "feeds", ["operator_id", "created_at"])
