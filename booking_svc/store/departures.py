@@ -121,14 +121,8 @@ class Departures:
         after = {one.pattern_id: timedelta(seconds=one.leaves_after_seconds) for one in connecting}
         if not after:
             return []
-        columns = DEPARTURES.c
-        query = select_departures().where(
-            columns.pattern_id.in_(after),
-            columns.starts_at >= start - max(after.values()),
-            columns.starts_at < end - min(after.values()),
-            columns.state.not_in(NOT_RUNNING),
-        )
-        rows = self._connection.execute(query).all()
+        window = {"start": start - max(after.values()), "end": end - min(after.values())}
+        rows = self._connection.execute(leaving_statement(), {"ids": list(after), **window}).all()
         return self._read([row for row in rows if start <= row.starts_at + after[row.pattern_id] < end])
 
     def of_day(self, operator_id: str, day: date) -> list[Laid]:
@@ -168,6 +162,18 @@ def select_departures() -> sa.Select[Any]:
     route = [ROUTES.c[name].label(f"route_{name}") for name in ("feed_route_id", "short_name", "long_name", "mode")]
     joined = DEPARTURES.join(ROUTES, ROUTES.c.id == DEPARTURES.c.route_id)
     return sa.select(DEPARTURES, *route).select_from(joined).where(DEPARTURES.c.feed_id.not_in(hidden))
+
+
+@cache
+def leaving_statement() -> sa.Select[Any]:
+    """Read departures of some patterns that run and start in a window."""
+    columns = DEPARTURES.c
+    return select_departures().where(
+        columns.pattern_id.in_(sa.bindparam("ids", expanding=True)),
+        columns.starts_at >= sa.bindparam("start"),
+        columns.starts_at < sa.bindparam("end"),
+        columns.state.not_in(NOT_RUNNING),
+    )
 
 
 @cache

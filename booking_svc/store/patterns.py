@@ -19,6 +19,14 @@ CALL_FIELDS = [field.name for field in fields(PatternCall) if field.name != "sto
 REMEMBERED: dict[str, Pattern] = {}
 """Patterns by id, without their lines; they may be remembered because the id is the content's digest."""
 REMEMBERED_MAX = 10_000
+ON, OFF = PATTERN_STOPS.alias("boarding"), PATTERN_STOPS.alias("alighting")
+CONNECTING = (
+    sa.select(ON.c.pattern_id, ON.c.sequence, OFF.c.sequence, ON.c.leaves_after_seconds)
+    .select_from(ON.join(OFF, sa.and_(ON.c.pattern_id == OFF.c.pattern_id, ON.c.sequence < OFF.c.sequence)))
+    .where(ON.c.stop_id.in_(sa.bindparam("origins", expanding=True)), ON.c.is_boarding_allowed)
+    .where(OFF.c.stop_id.in_(sa.bindparam("destinations", expanding=True)), OFF.c.is_alighting_allowed)
+    .order_by(ON.c.pattern_id, ON.c.sequence, OFF.c.sequence)
+)
 CALLS = sa.select(PATTERNS.c.id, PATTERNS.c.calls).where(PATTERNS.c.id.in_(sa.bindparam("ids", expanding=True)))
 
 
@@ -70,17 +78,9 @@ class Patterns:
 
         Where a pattern offers several, the first of its calls to get on and the next to get off count.
         """
-        on, off = PATTERN_STOPS.alias("boarding"), PATTERN_STOPS.alias("alighting")
-        later = sa.and_(on.c.pattern_id == off.c.pattern_id, on.c.sequence < off.c.sequence)
-        query = (
-            sa.select(on.c.pattern_id, on.c.sequence, off.c.sequence, on.c.leaves_after_seconds)
-            .select_from(on.join(off, later))
-            .where(on.c.stop_id.in_(origins), on.c.is_boarding_allowed)
-            .where(off.c.stop_id.in_(destinations), off.c.is_alighting_allowed)
-            .order_by(on.c.pattern_id, on.c.sequence, off.c.sequence)
-        )
         found: dict[str, Connecting] = {}
-        for row in self._connection.execute(query):
+        asked = {"origins": list(origins), "destinations": list(destinations)}
+        for row in self._connection.execute(CONNECTING, asked):
             found.setdefault(row[0], Connecting(*row))
         return list(found.values())
 

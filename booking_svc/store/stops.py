@@ -14,6 +14,13 @@ from booking_svc.store.tables import StopRow
 from chassis.database import table_of
 
 STOPS = table_of(StopRow)
+# Statements of searches are built once: building one costs more than running it.
+BY_ID = sa.select(STOPS).where(STOPS.c.id.in_(sa.bindparam("ids", expanding=True)))
+AT = (
+    sa.select(STOPS.c.id)
+    .where(sa.or_(STOPS.c.id == sa.bindparam("id"), STOPS.c.station_id == sa.bindparam("id")))
+    .order_by(STOPS.c.id)
+)
 
 
 class Circle(NamedTuple):
@@ -53,14 +60,12 @@ class Stops:
 
     def get_many(self, stop_ids: Sequence[str]) -> dict[str, Stop]:
         """Read those of some stops that exist."""
-        rows = self._connection.execute(sa.select(STOPS).where(STOPS.c.id.in_(stop_ids)))
+        rows = self._connection.execute(BY_ID, {"ids": list(stop_ids)})
         return {row.id: read_stop(row) for row in rows}
 
     def at(self, stop_id: str) -> list[str]:
         """List a stop and, where it is a station, its platforms."""
-        columns = STOPS.c
-        there = sa.select(columns.id).where(sa.or_(columns.id == stop_id, columns.station_id == stop_id))
-        return list(self._connection.execute(there.order_by(columns.id)).scalars())
+        return list(self._connection.execute(AT, {"id": stop_id}).scalars())
 
     def named(self, words: str, *, operator_id: str, after: str, limit: int) -> list[OwnedStop]:
         """Find stops by the beginnings of words, in order of their ids; a platform is found by its station."""
