@@ -176,7 +176,7 @@ class Importer:
             fault_point("feed.finished_day")
         await self._store.write(extend_feed, feed_id=feed.id, until=window[-1])
         known = dict.fromkeys((*feed.report.withheld_departure_ids, *withheld))
-        report = replace(feed.report, withheld_departure_ids=tuple(known)[:WITHHELD_MAX])
+        report = replace(feed.report, withheld_departure_ids=tuple(known)[:WITHHELD_MAX], progress=None)
         await self._settle(feed, FeedState.PUBLISHED, report)
         log.info("feed_published", feed_id=feed.id, departures=feed.report.counts.departures)
 

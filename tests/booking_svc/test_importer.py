@@ -30,9 +30,11 @@ MONDAY = date(2030, 1, 7)
 POINTS = ("feed.staged_step", "feed.laid_out_step", "feed.before_publish", "feed.finished_day")
 
 
-@pytest.fixture(autouse=True)
-def writing(store: Store[Work]) -> None:
+@pytest.fixture
+def importer(store: Store[Work]) -> Importer:
+    """The importer of a process whose loops do not run; the store writes."""
     store.start()
+    return Importer(store)
 
 
 async def receive(store: Store[Work], feed: SmallFeed, *, key: str = "k", first_day: date = MONDAY) -> Feed:
@@ -67,15 +69,15 @@ def break_at(monkeypatch: pytest.MonkeyPatch, folder: Path, point: str, nth: int
 
 @pytest.mark.parametrize("point", POINTS)
 async def test_an_import_goes_on_where_it_was_broken_off(
-    store: Store[Work], point: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    store: Store[Work], importer: Importer, point: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     await receive(store, small_feed(), key="first")
-    await Importer(store).import_waiting()
+    await importer.import_waiting()
     feed = await receive(store, small_feed(t1=Run("08:05"), t2=Run("09:00"), t4=Run("12:00")), key="second")
     break_at(monkeypatch, tmp_path, point)
-    await Importer(store).import_waiting()
+    await importer.import_waiting()
     assert read(store, feed).state in (FeedState.IMPORTING, FeedState.FINISHING)
-    await Importer(store).import_waiting()
+    await importer.import_waiting()
     settled = read(store, feed)
     assert (settled.state, settled.report.changes) == (FeedState.PUBLISHED, FeedChanges(7, 7, 7, 7))
     assert (settled.report.progress, settled.on_sale_until) == (None, MONDAY + timedelta(days=6))
@@ -86,31 +88,33 @@ async def test_an_import_goes_on_where_it_was_broken_off(
 
 
 async def test_nothing_new_is_seen_or_held_before_all_of_it_is_there(
-    store: Store[Work], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    store: Store[Work], importer: Importer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     feed = await receive(store, small_feed())
     break_at(monkeypatch, tmp_path, "feed.before_publish")
-    await Importer(store).import_waiting()
+    await importer.import_waiting()
     laid = rows(store, DEPARTURES)
     assert (len(laid), listed(store)) == (21, [])
     with pytest.raises(NotFound):
         commit(store, lambda work: work.departures.lock([laid[0].id]))
-    await Importer(store).import_waiting()
+    await importer.import_waiting()
     assert len(listed(store)) == 21
     assert read(store, feed).report.changes == FeedChanges(21, 0, 0, 0)
 
 
-async def test_feeds_of_an_operator_are_imported_in_the_order_they_came(store: Store[Work], clock: FixedClock) -> None:
+async def test_feeds_of_an_operator_are_imported_in_the_order_they_came(
+    store: Store[Work], importer: Importer, clock: FixedClock
+) -> None:
     await receive(store, small_feed(t1=Run("08:00")), key="first")
     clock.advance(1)
     await receive(store, small_feed(t1=Run("08:30")), key="second")
-    await Importer(store).import_waiting()
+    await importer.import_waiting()
     assert {one.starts_at.strftime("%H:%M") for one in listed(store)} == {"08:30"}
 
 
-async def test_the_days_on_sale_move_on_with_time(store: Store[Work], clock: FixedClock) -> None:
+async def test_the_days_on_sale_move_on_with_time(store: Store[Work], importer: Importer, clock: FixedClock) -> None:
     feed = await receive(store, small_feed(), first_day=clock.now().date())
-    await Importer(store).import_waiting()
+    await importer.import_waiting()
     last = read(store, feed).on_sale_until
     assert last == clock.now().date() + timedelta(days=6)
     await keep_on_sale(store)
@@ -125,24 +129,28 @@ async def test_the_days_on_sale_move_on_with_time(store: Store[Work], clock: Fix
     assert hold(store, (departure, 0, 3)).items[0].seat_id
 
 
-async def test_a_window_that_was_past_when_it_came_stays(store: Store[Work], clock: FixedClock) -> None:
+async def test_a_window_that_was_past_when_it_came_stays(
+    store: Store[Work], importer: Importer, clock: FixedClock
+) -> None:
     early = clock.now().date() - timedelta(days=400)
     feed = small_feed()
     texts = {"calendar.txt": feed.texts()["calendar.txt"].replace("20300101", "20200101")}
     received = await receive(store, SmallFeed(feed.runs, files=texts), first_day=early)
-    await Importer(store).import_waiting()
+    await importer.import_waiting()
     clock.advance(10 * 86_400)
     await keep_on_sale(store)
     assert read(store, received).on_sale_until == early + timedelta(days=6)
     assert {one.service_date for one in listed(store)} == {early + timedelta(days=n) for n in range(7)}
 
 
-async def test_what_nobody_needs_any_more_is_forgotten(store: Store[Work], clock: FixedClock) -> None:
+async def test_what_nobody_needs_any_more_is_forgotten(
+    store: Store[Work], importer: Importer, clock: FixedClock
+) -> None:
     await receive(store, small_feed(), key="first")
-    await Importer(store).import_waiting()
+    await importer.import_waiting()
     clock.advance(1)
     await receive(store, small_feed(t9=Run()), key="second")
-    await Importer(store).import_waiting()
+    await importer.import_waiting()
     assert rows(store, CONTENTS) == []
     while commit(store, tidy):
         pass
