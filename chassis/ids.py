@@ -7,6 +7,9 @@ import time
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 """Crockford's base 32: no letter is mistaken for a digit. https://www.crockford.com/base32.html"""
 
+PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
+"""Every two digits, for writing two at a time."""
+
 
 def new_id(prefix: str) -> str:
     """Make an identifier such as bkg_01jd..., of 48 bits of milliseconds and 80 random ones."""
@@ -21,5 +24,5 @@ def stable_id(prefix: str, *parts: str) -> str:
 
 
 def encode(number: int, length: int) -> str:
-    """Write a number in base 32, most significant digit first."""
-    return "".join(ALPHABET[number >> 5 * place & 31] for place in range(length - 1, -1, -1))
+    """Write a number in base 32, most significant digit first; the length is even."""
+    return "".join([PAIRS[number >> place & 1023] for place in range(5 * length - 10, -1, -10)])

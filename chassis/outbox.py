@@ -13,6 +13,7 @@ from chassis.database import Instant, Table, table_of
 from chassis.faults import is_guard_off
 from chassis.ids import new_id
 from chassis.trace import current_traceparent
+from chassis.transaction import Transaction
 from chassis.writer import UnitOfWork
 
 
@@ -68,15 +69,15 @@ class Outbox:
     adding = sa.insert(table)
 
     def __init__(self, connection: Connection, *, now: datetime, encode: Encode) -> None:
-        self._connection = connection
+        self._transaction = Transaction.of(connection)
         self._now = now
         self._encode = encode
+        self._is_off = is_guard_off("outbox")
 
     def add(self, *events: object) -> None:
         """Write events, in order, to be published after the commit."""
-        if not events or is_guard_off("outbox"):
-            return
-        self._connection.execute(self.adding, [self._row(event) for event in events])
+        for event in () if self._is_off else events:
+            self._transaction.put_off(self.adding, self._row(event))
 
     def _row(self, event: object) -> dict[str, object]:
         envelope = self._encode(event)

@@ -5,7 +5,7 @@ repeat in between learns that the first request is still in flight.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
@@ -21,6 +21,7 @@ from sqlmodel import Field
 from chassis.database import Instant, Table, table_of
 from chassis.errors import KeyReused, RequestInFlight
 from chassis.faults import is_guard_off
+from chassis.transaction import Transaction
 
 
 class ReplyRow(Table, table=True):
@@ -61,14 +62,6 @@ class Once:
         """Answer repeats with `request_in_flight` from this call on."""
         return replace(self, phase=Phase.OPEN)
 
-    def closing(self) -> "Once":
-        """Answer repeats with this call's reply from now on."""
-        return replace(self, phase=Phase.CLOSE)
-
-    def dropping(self) -> "Once":
-        """Forget the key: the request failed and may be made again."""
-        return replace(self, phase=Phase.DROP)
-
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
@@ -83,45 +76,63 @@ class Replayed:
         return message_factory.GetMessageClass(found).FromString(wrapped.value)
 
 
+Stored = tuple[str, bytes | None]
+"""A fingerprint and the reply, or None while its flow is under way."""
+
+
 class Replies:
     """The replies of one open transaction."""
 
     table = table_of(ReplyRow)
     # Built once: these two run for every call with a key.
-    finding = sa.select(table.c.fingerprint, table.c.reply).where(table.c.digest == sa.bindparam("digest"))
+    finding = sa.select(table.c.digest, table.c.fingerprint, table.c.reply).where(
+        table.c.digest.in_(sa.bindparam("digests", expanding=True))
+    )
     adding = sa.insert(table)
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._transaction = Transaction.of(connection)
+
+    def read_ahead(self, calls: Iterable[Once]) -> None:
+        """Read in one go what is stored for some calls."""
+        digests = [once.digest for once in calls]
+        found = {row[0]: (row[1], row[2]) for row in self._connection.execute(self.finding, {"digests": digests})}
+        self._transaction.memory |= {("reply", digest): found.get(digest) for digest in digests}
 
     def find(self, once: Once) -> bytes | None:
         """Return the stored reply; raise KeyReused for another body and RequestInFlight while there is none yet."""
         if once.phase in (Phase.CLOSE, Phase.DROP, Phase.WAIT) or is_guard_off("once"):
             return None
-        row = self._connection.execute(self.finding, {"digest": once.digest}).first()
-        if row is None:
+        if ("reply", once.digest) not in self._transaction.memory:
+            self.read_ahead([once])
+        stored: Stored | None = self._transaction.memory["reply", once.digest]
+        if stored is None:
             return None
-        if row.fingerprint != once.fingerprint:
+        fingerprint, reply = stored
+        if fingerprint != once.fingerprint:
             raise KeyReused
-        if row.reply is None:
+        if reply is None:
             raise RequestInFlight
-        reply: bytes = row.reply
         return reply
 
     def keep(self, once: Once, answer: Any, *, now: datetime) -> None:
         """Store what the phase asks for; a reply that is stored stands."""
-        columns = self.table.c
-        opened = sa.and_(columns.digest == once.digest, columns.reply.is_(None))
-        if once.phase is Phase.WAIT:
-            return
-        if once.phase is Phase.DROP:
-            self._connection.execute(sa.delete(self.table).where(opened))
-        elif once.phase is Phase.CLOSE:
-            self._connection.execute(sa.update(self.table).where(opened).values(reply=packed(answer)))
-        elif not is_guard_off("once"):
+        if once.phase in (Phase.DROP, Phase.CLOSE):
+            self._end(once, answer)
+        elif once.phase is not Phase.WAIT and not is_guard_off("once"):
             reply = None if once.phase is Phase.OPEN else packed(answer)
             row = {"digest": once.digest, "fingerprint": once.fingerprint, "reply": reply, "created_at": now}
-            self._connection.execute(self.adding, row)
+            self._transaction.put_off(self.adding, row)
+            self._transaction.memory["reply", once.digest] = (once.fingerprint, reply)
+
+    def _end(self, once: Once, answer: Any) -> None:
+        columns = self.table.c
+        opened = sa.and_(columns.digest == once.digest, columns.reply.is_(None))
+        if once.phase is Phase.DROP:
+            self._connection.execute(sa.delete(self.table).where(opened))
+        else:
+            self._connection.execute(sa.update(self.table).where(opened).values(reply=packed(answer)))
 
     def prune(self, *, before: datetime, limit: int) -> int:
         """Forget some replies from before a time; return how many."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol, TypeVar
 
 import sqlalchemy as sa
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -26,6 +26,7 @@ from chassis.faults import fault_point
 from chassis.inbox import Inbox
 from chassis.logs import EventLog
 from chassis.replies import Once, Replayed, Replies
+from chassis.transaction import Transaction
 
 log = EventLog(__name__)
 
@@ -33,6 +34,11 @@ QUEUE_MAX = 1024
 GROUP_MAX = 256
 ATTEMPTS_ALONE = 4
 SLOW_CALL_SECONDS = 0.05
+
+
+UseCase = TypeVar("UseCase", bound=Callable[..., Any])
+ReadAhead = Callable[[Any, Sequence[dict[str, Any]]], None]
+READ_AHEAD: dict[Callable[..., Any], ReadAhead] = {}
 
 
 class UnitOfWork(Protocol):
@@ -115,12 +121,10 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._door = threading.Lock()
         self._is_open = True
-        self._has_written = False
         self._error: BaseException | None = None
         self.metrics = metrics or Metrics()
         self.metrics.waiting.set_function(self._waiting.qsize)
         self.on_commit = on_commit
-        sa.event.listen(database.writer, "before_cursor_execute", self._notice_write)
         sa.event.listen(database.writer, "handle_error", self._notice_error)
 
     def start(self) -> None:
@@ -199,7 +203,12 @@ class Writer:
         with self._database.writer.connect() as connection:
             connection.begin()
             work = self._open_work(connection, self._now(connection))
-            outcomes = [self._run_call(work, call) for call in calls]
+            transaction = Transaction.of(connection)
+            if len(calls) > 1:
+                transaction.holds_others_locks = True
+                self._keeping_all(lambda: read_ahead(work, calls))
+            outcomes = [self._run_call(work, transaction, call) for call in calls]
+            self._keeping_all(lambda: transaction.flush(connection))
             fault_point("writer.before_commit")
             began = time.perf_counter()
             connection.commit()
@@ -207,22 +216,33 @@ class Writer:
         fault_point("writer.after_commit")
         return outcomes
 
-    def _run_call(self, work: Any, call: Call) -> Outcome:
+    def _run_call(self, work: Any, transaction: Transaction, call: Call) -> Outcome:
         if call.deadline is not None and time.monotonic() > call.deadline:
             return Outcome(failure=DeadlineExceeded())
-        self._has_written, self._error = False, None
+        transaction.has_written, self._error = False, None
         began = time.perf_counter()
         try:
             outcome = Outcome(call.context.run(run_once, work, call))
         except BaseException as failure:  # a thread that ended would leave every caller waiting
             outcome = Outcome(failure=failure)
         self.metrics.called(call.use_case, time.perf_counter() - began)
+        # A swallowed error of the database counts as well: PostgreSQL would silently turn the commit into a rollback.
+        if self._error is not None or (transaction.has_written and outcome.failure is not None):
+            self._poison(outcome.failure)
+        return outcome
+
+    def _keeping_all(self, step: Callable[[], None]) -> None:
+        """Take a step that concerns the whole group; if it fails, each call finds out alone whether it is the cause."""
+        self._error = None
+        try:
+            step()
+        except Exception as failure:
+            self._poison(failure)
+
+    def _poison(self, failure: BaseException | None) -> NoReturn:
         if isinstance(self._error, sa.exc.DBAPIError) and self._error.connection_invalidated:
             raise self._error
-        # A swallowed error of the database counts as well: PostgreSQL would silently turn the commit into a rollback.
-        if self._error is not None or (self._has_written and outcome.failure is not None):
-            raise PoisonedError from outcome.failure or self._error
-        return outcome
+        raise PoisonedError from failure or self._error
 
     def _now(self, connection: Connection) -> datetime:
         """Read the time once a group; several processes on one PostgreSQL share its clock."""
@@ -230,10 +250,6 @@ class Writer:
             return self._clock.now()
         now: datetime = connection.execute(sa.text("SELECT clock_timestamp()")).scalar_one()
         return now
-
-    def _notice_write(self, _connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        if not statement.startswith(("SELECT", "BEGIN", "PRAGMA")):
-            self._has_written = True
 
     def _notice_error(self, context: sa.engine.ExceptionContext) -> None:
         self._error = context.sqlalchemy_exception or context.original_exception
@@ -243,6 +259,24 @@ class Writer:
             self.on_commit()
         except Exception:
             log.bug("on_commit_failed")
+
+
+def reads_ahead(read: ReadAhead) -> Callable[[UseCase], UseCase]:
+    """Let a use case read in one go, before a group begins, what its calls will look at; `read` gets their data."""
+
+    def mark(use_case: UseCase) -> UseCase:
+        READ_AHEAD[use_case] = read
+        return use_case
+
+    return mark
+
+
+def read_ahead(work: Any, calls: Sequence[Call]) -> None:
+    """Read for a whole group what its calls would read one by one."""
+    if keys := [call.once for call in calls if call.once is not None]:
+        Replies(work.connection).read_ahead(keys)
+    for use_case in {call.use_case for call in calls} & READ_AHEAD.keys():
+        READ_AHEAD[use_case](work, [call.data for call in calls if call.use_case is use_case])
 
 
 def run_once(work: Any, call: Call) -> Any:

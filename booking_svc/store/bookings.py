@@ -1,7 +1,7 @@
 """Rows of bookings and their items."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -21,11 +21,13 @@ from booking_svc.domain.errors import StaleVersion
 from booking_svc.store.departures import Departures
 from booking_svc.store.tables import BookingRow, ItemRow
 from chassis.access import ANY_OPERATOR, Caller
-from chassis.database import table_of
+from chassis.database import Instant, table_of
 from chassis.errors import NotFound
 from chassis.faults import is_guard_off
+from chassis.transaction import Transaction
 
 BOOKINGS, ITEMS = table_of(BookingRow), table_of(ItemRow)
+OWN_OF_ITEM = [name for name in ItemRow.model_fields if name not in ("booking_id", "position", "expires_at")]
 SAVE_BOOKING = (
     sa.update(BOOKINGS)
     .where(BOOKINGS.c.id == sa.bindparam("new_id"), BOOKINGS.c.version == sa.bindparam("seen_version"))
@@ -36,9 +38,15 @@ SAVE_ITEM = (
     .where(ITEMS.c.booking_id == sa.bindparam("new_booking_id"), ITEMS.c.position == sa.bindparam("new_position"))
     .values({name: sa.bindparam(f"new_{name}") for name in ItemRow.model_fields})
 )
-
-
-ADD_BOOKING, ADD_ITEMS = sa.insert(BOOKINGS), sa.insert(ITEMS)
+ADD_BOOKING, ADD_ITEM = sa.insert(BOOKINGS), sa.insert(ITEMS)
+TAKEN_REFERENCES = sa.select(BOOKINGS.c.reference).where(
+    BOOKINGS.c.reference.in_(sa.bindparam("references", expanding=True))
+)
+LIVE_HOLDS = sa.select(BOOKINGS.c.rider_id, BOOKINGS.c.expires_at).where(
+    BOOKINGS.c.rider_id.in_(sa.bindparam("riders", expanding=True)),
+    BOOKINGS.c.state == BookingState.HELD,
+    sa.or_(BOOKINGS.c.expires_at > sa.bindparam("now", type_=Instant), BOOKINGS.c.expires_at.is_(None)),
+)
 
 
 class Bookings:
@@ -46,12 +54,15 @@ class Bookings:
 
     def __init__(self, connection: Connection, *, now: datetime) -> None:
         self._connection = connection
+        self._transaction = Transaction.of(connection)
         self._now = now
 
     def add(self, booking: Booking) -> None:
-        self._connection.execute(ADD_BOOKING, write_booking(booking))
-        rows = [write_item(booking, place, item) for place, item in enumerate(booking.items)]
-        self._connection.execute(ADD_ITEMS, rows)
+        self._transaction.put_off(ADD_BOOKING, write_booking(booking))
+        for place, item in enumerate(booking.items):
+            self._transaction.put_off(ADD_ITEM, write_item(booking, place, item))
+        if (live := self._transaction.memory.get(("live_holds", booking.rider_id))) is not None:
+            live.append(booking.seats_expire_at)
 
     def save(self, *bookings: Booking) -> None:
         """Replace the version before this one, of each booking."""
@@ -120,10 +131,28 @@ class Bookings:
 
     def live_holds(self, rider_id: str) -> list[datetime | None]:
         """List when each of a rider's holds will be over; None is not before its payment is known."""
-        columns = BOOKINGS.c
-        live = sa.and_(columns.rider_id == rider_id, columns.state == BookingState.HELD)
-        unexpired = sa.or_(columns.expires_at > self._now, columns.expires_at.is_(None))
-        return [row[0] for row in self._connection.execute(sa.select(columns.expires_at).where(live, unexpired))]
+        if ("live_holds", rider_id) not in self._transaction.memory:
+            self.read_live_holds([rider_id])
+        found: list[datetime | None] = self._transaction.memory["live_holds", rider_id]
+        return found
+
+    def read_live_holds(self, riders: Iterable[str]) -> None:
+        """Read the holds of riders in one go, for `live_holds` to remember."""
+        found: dict[str, list[datetime | None]] = {rider_id: [] for rider_id in riders}
+        for rider_id, ends in self._connection.execute(LIVE_HOLDS, {"riders": list(found), "now": self._now}):
+            found[rider_id].append(ends)
+        self._transaction.memory |= {("live_holds", rider_id): ends for rider_id, ends in found.items()}
+
+    def set_references_aside(self, drawn: Iterable[str]) -> None:
+        """Keep those of some references that are free for `next_reference`: in a group one that is not fails all."""
+        wanted = set(drawn)
+        taken = {row[0] for row in self._connection.execute(TAKEN_REFERENCES, {"references": list(wanted)})}
+        self._transaction.memory["references"] = list(wanted - taken)
+
+    def next_reference(self, draw: Callable[[], str]) -> str:
+        """Take a reference set aside or draw one; should it not be free, the writer runs the call anew."""
+        aside: list[str] = self._transaction.memory.get("references", [])
+        return aside.pop() if aside else draw()
 
     def _one(self, condition: sa.ColumnElement[bool]) -> Booking:
         found = self._read(sa.select(BOOKINGS).where(condition))
@@ -190,8 +219,7 @@ def write_booking(booking: Booking) -> dict[str, object]:
 
 def write_item(booking: Booking, place: int, item: Item) -> dict[str, object]:
     """Turn an item into a row's values."""
-    names = ItemRow.model_fields.keys() - {"booking_id", "position", "expires_at"}
-    own = {name: getattr(item, name) for name in names}
+    own = {name: getattr(item, name) for name in OWN_OF_ITEM}
     return {**own, "booking_id": booking.id, "position": place, "expires_at": booking.seats_expire_at}
 
 

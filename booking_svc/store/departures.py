@@ -25,6 +25,7 @@ from booking_svc.store.tables import DepartureRow, FeedRow
 from chassis.database import table_of
 from chassis.errors import NotFound
 from chassis.faults import is_guard_off
+from chassis.transaction import Transaction
 
 DEPARTURES, FEEDS = table_of(DepartureRow), table_of(FeedRow)
 SAVE_DEPARTURE = (
@@ -53,6 +54,8 @@ class Departures:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._patterns = Patterns(connection)
+        self._transaction = Transaction.of(connection)
+        self._locked_up_to = ""
 
     def add(self, departure: Departure) -> None:
         """Insert a departure; a trip of a feed runs once on a service date at one time."""
@@ -84,11 +87,7 @@ class Departures:
 
     def get_many(self, departure_ids: Sequence[str]) -> dict[str, Departure]:
         """Read departures that must all exist."""
-        return self._read_all(departure_ids, is_locked=False)
-
-    def _read_all(self, departure_ids: Sequence[str], *, is_locked: bool) -> dict[str, Departure]:
-        query = reading_statement(is_locked=is_locked)
-        rows = self._connection.execute(query, {"ids": list(departure_ids)}).all()
+        rows = self._connection.execute(reading_statement(is_locked=False), {"ids": list(departure_ids)}).all()
         found = {departure.id: departure for departure in self._read(rows)}
         if missing := [departure_id for departure_id in departure_ids if departure_id not in found]:
             raise NotFound(departure_id=missing[0])
@@ -98,9 +97,26 @@ class Departures:
         """Read departures as nobody else can change them, nor their seats, before this transaction ends.
 
         A SQLite database has one writer, so that there it is the same as reading. On PostgreSQL everybody takes the
-        rows in one order, so that two transactions of one call each never wait in a circle.
+        rows in one order, so that two transactions of one call each never wait in a circle; a call that comes later in
+        a group takes what is before its predecessors' rows at once or fails, and is run again alone.
         """
-        return self._read_all(sorted(departure_ids), is_locked=not is_guard_off("seat_lock"))
+        wanted = sorted(departure_ids)
+        found = self.lock_known(wanted)
+        if missing := [departure_id for departure_id in wanted if departure_id not in found]:
+            raise NotFound(departure_id=missing[0])
+        return found
+
+    def lock_known(self, departure_ids: Iterable[str]) -> dict[str, Departure]:
+        """Lock those of some departures that exist; what is locked need not be read again."""
+        memory = self._transaction.memory
+        wanted = sorted(departure_ids)
+        if unread := [departure_id for departure_id in wanted if ("locked", departure_id) not in memory]:
+            is_patient = not self._transaction.holds_others_locks or unread[0] > self._locked_up_to
+            query = reading_statement(is_locked=not is_guard_off("seat_lock"), is_patient=is_patient)
+            rows = self._connection.execute(query, {"ids": unread}).all()
+            memory |= {("locked", found.id): found for found in self._read(rows)}
+            self._locked_up_to = max(self._locked_up_to, unread[-1])
+        return {known: memory["locked", known] for known in wanted if ("locked", known) in memory}
 
     def _read(self, rows: Sequence[Any]) -> list[Departure]:
         patterns = self._patterns.calls_of({row.pattern_id for row in rows})
@@ -177,11 +193,11 @@ def leaving_statement() -> sa.Select[Any]:
 
 
 @cache
-def reading_statement(*, is_locked: bool) -> sa.Select[Any]:
-    """Read departures by id, locked in the order of their ids or as they are."""
+def reading_statement(*, is_locked: bool, is_patient: bool = True) -> sa.Select[Any]:
+    """Read departures by id, as they are or locked in the order of their ids: after a wait, or at once."""
     query = select_departures().where(DEPARTURES.c.id.in_(sa.bindparam("ids", expanding=True)))
     if is_locked:
-        query = query.order_by(DEPARTURES.c.id).with_for_update(of=DEPARTURES, key_share=True)
+        query = query.order_by(DEPARTURES.c.id).with_for_update(of=DEPARTURES, key_share=True, nowait=not is_patient)
     return query
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 from booking_svc.domain.booking import Booking
 from booking_svc.store.tables import HistoryRow
 from chassis.database import table_of
+from chassis.transaction import Transaction
 
 HISTORY = table_of(HistoryRow)
 SYSTEM = "system"
@@ -35,6 +36,7 @@ class History:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._transaction = Transaction.of(connection)
 
     def add(
         self,
@@ -50,7 +52,7 @@ class History:
         ids = [item.id for item in booking.items] if item_ids is None else item_ids
         amount = booking.total_minor if amount_minor is None else amount_minor
         entry = HistoryEntry(now, fact, tuple(ids), amount, booking.currency, actor)
-        self._connection.execute(ADD_ENTRY, write_entry(booking, entry))
+        self._transaction.put_off(ADD_ENTRY, write_entry(booking, entry))
 
     def add_expired(self, bookings: Sequence[Booking], *, now: datetime) -> None:
         """Note that holds have run out."""
@@ -58,8 +60,8 @@ class History:
             HistoryEntry(now, "expired", tuple(item.id for item in one.items), one.total_minor, one.currency, SYSTEM)
             for one in bookings
         ]
-        rows = [write_entry(booking, entry) for booking, entry in zip(bookings, expired, strict=True)]
-        self._connection.execute(ADD_ENTRY, rows)
+        for booking, entry in zip(bookings, expired, strict=True):
+            self._transaction.put_off(ADD_ENTRY, write_entry(booking, entry))
 
     def entries(self, booking_id: str) -> list[HistoryEntry]:
         """Read what happened to a booking, oldest first."""

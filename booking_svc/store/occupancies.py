@@ -1,10 +1,11 @@
 """Rows of seats: what is taken, changed so that the database itself refuses to sell a segment twice."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
+from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +19,7 @@ from booking_svc.store.tables import ItemRow, OccupancyRow, SeatMaskRow
 from chassis.database import Instant, table_of
 from chassis.errors import LostRace
 from chassis.faults import is_guard_off
+from chassis.transaction import Transaction
 
 OCCUPANCIES, MASKS, ITEMS = table_of(OccupancyRow), table_of(SeatMaskRow), table_of(ItemRow)
 WORD_BITS = 62
@@ -25,14 +27,8 @@ WORD = (1 << WORD_BITS) - 1
 BLOCK_SEATS = 64
 # Statements of the hot path are built once: building one costs more than SQLite takes to run it.
 COUNTS = sa.select(OCCUPANCIES).where(OCCUPANCIES.c.departure_id == sa.bindparam("at_departure"))
-ADD_COUNTS = sa.insert(OCCUPANCIES)
-SAVE_COUNTS = (
-    sa.update(OCCUPANCIES)
-    .where(
-        OCCUPANCIES.c.departure_id == sa.bindparam("at_departure"),
-        sa.or_(OCCUPANCIES.c.version == sa.bindparam("seen_version"), sa.bindparam("is_unguarded", type_=sa.Boolean)),
-    )
-    .values({name: sa.bindparam(f"new_{name}") for name in ("taken", "search_from", "version")})
+ALL = sa.select(MASKS.c.seat_index, MASKS.c.word, MASKS.c.taken).where(
+    MASKS.c.departure_id == sa.bindparam("at_departure")
 )
 BLOCK = sa.select(MASKS.c.seat_index, MASKS.c.word, MASKS.c.taken).where(
     MASKS.c.departure_id == sa.bindparam("at_departure"),
@@ -63,22 +59,39 @@ GIVING = (
 
 
 class Occupancies:
-    """The seats of one open transaction."""
+    """The seats of one open transaction.
+
+    What it has read of a departure it remembers: whoever changes seats, or reads them to change them, has the departure
+    locked. `give` writes at once and so makes it forget.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._transaction = Transaction.of(connection)
+        self._taking = taking_statement(connection.dialect.name, is_guarded=not is_guard_off("seat_lock"))
+        self._saving = saving_statement(connection.dialect.name, is_guarded=not is_guard_off("seat_lock"))
 
     def get(self, departure: Departure) -> Occupancy:
         """Read a departure's counts; nobody has sat down on one that has none."""
-        return read_occupancy(departure, self._connection.execute(COUNTS, {"at_departure": departure.id}).first())
+        asked = {"at_departure": departure.id}
+        found: Occupancy = self._remembered(
+            ("counts", departure.id), lambda: read_occupancy(departure, self._connection.execute(COUNTS, asked).first())
+        )
+        return found
 
-    def masks(self, departure_id: str, *, seats: Sequence[int] | None = None) -> Masks:
-        """Read what is taken of all seats of a departure, or of some."""
-        columns = MASKS.c
-        query = sa.select(columns.seat_index, columns.word, columns.taken).where(columns.departure_id == departure_id)
-        if seats is not None:
-            query = query.where(columns.seat_index.in_(seats))
-        return read_masks(self._connection.execute(query))
+    def read_ahead(self, departure: Departure, *, now: datetime, seats: int) -> None:
+        """Read what taking so many seats will look at, before anything waits to be written."""
+        self.lapsed(departure.id, now=now)
+        first = self.get(departure).search_from
+        for number in range(first // BLOCK_SEATS, min(first + seats, departure.capacity) // BLOCK_SEATS + 1):
+            self._block(departure.id, number)
+
+    def masks(self, departure_id: str, *, seats: Iterable[int] | None = None) -> Masks:
+        """Read what is taken of all seats of a departure, or of the blocks that some are in."""
+        if seats is None:
+            return read_masks(self._connection.execute(ALL, {"at_departure": departure_id}))
+        blocks = [self._block(departure_id, number) for number in sorted({seat // BLOCK_SEATS for seat in seats})]
+        return {seat: mask for block in blocks for seat, mask in block.items()}
 
     def masks_of(self, departure_ids: Sequence[str]) -> dict[str, Masks]:
         """Read what is taken of each of some departures; one where nobody sits is left out."""
@@ -101,31 +114,35 @@ class Occupancies:
         Looks at a block of seats at a time, from the first that is not taken all the way.
         """
         found: list[int] = []
-        for start in range(occupancy.search_from, occupancy.capacity, BLOCK_SEATS):
-            block = range(start, min(start + BLOCK_SEATS, occupancy.capacity))
-            masks = without(self._block(occupancy.departure_id, block), lapsed)
-            found.extend(seat for seat in block if not masks.get(seat, 0) & ride)
-            if count is not None and len(found) >= count:
-                return found[:count]
+        start = occupancy.search_from
+        while start < occupancy.capacity and (count is None or len(found) < count):
+            number = start // BLOCK_SEATS
+            end = min((number + 1) * BLOCK_SEATS, occupancy.capacity)
+            block = self._block(occupancy.departure_id, number)
+            masks = without(block, lapsed) if lapsed else block
+            free = (seat for seat in range(start, end) if not masks.get(seat, 0) & ride)
+            found.extend(free if count is None else islice(free, count - len(found)))
+            start = end
         return found
 
     def lapsed(self, departure_id: str, *, now: datetime) -> list[Lapsed]:
         """List what holds that are over still cover."""
-        found = self._connection.execute(LAPSED, {"at_departure": departure_id, "now": now})
-        return [Lapsed(*row) for row in found]
+        asked = {"at_departure": departure_id, "now": now}
+        found: list[Lapsed] = self._remembered(
+            ("lapsed", departure_id), lambda: [Lapsed(*row) for row in self._connection.execute(LAPSED, asked)]
+        )
+        return found
 
     def take(self, occupancy: Occupancy, items: Sequence[Item]) -> Occupancy:
-        """Mark the seats of items as taken; raise LostRace when somebody else was quicker to take a segment of one."""
-        taking = [
-            {"departure_id": item.departure_id, "seat_index": item.seat_index, "word": word, "taken": bits}
-            for item in items
-            for word, bits in words(ride_mask(item.origin_sequence, item.destination_sequence))
-        ]
-        statement = taking_statement(self._connection.dialect.name, is_guarded=not is_guard_off("seat_lock"))
-        if taking and self._connection.execute(statement, taking).rowcount < len(taking):
-            raise LostRace
+        """Mark the seats of items as taken; the database raises LostRace when a segment of one is taken already."""
         changed = occupancy
         for item in items:
+            ride = ride_mask(item.origin_sequence, item.destination_sequence)
+            for word, bits in words(ride):
+                row = {"departure_id": item.departure_id, "seat_index": item.seat_index, "word": word, "taken": bits}
+                self._transaction.put_off(self._taking, row)
+            block = self._block(item.departure_id, item.seat_index // BLOCK_SEATS)
+            block[item.seat_index] = block.get(item.seat_index, 0) | ride
             changed = changed.changed(item.origin_sequence, item.destination_sequence, 1)
         return self._save(self._search_later(changed), before=occupancy)
 
@@ -155,33 +172,40 @@ class Occupancies:
             return occupancy
         whole = ride_mask(0, len(occupancy.taken))
         start = occupancy.search_from
-        block = range(start, min(start + BLOCK_SEATS, occupancy.capacity))
-        masks = self._block(occupancy.departure_id, block)
-        first_free = next((seat for seat in block if masks.get(seat, 0) != whole), block.stop)
+        end = min((start // BLOCK_SEATS + 1) * BLOCK_SEATS, occupancy.capacity)
+        masks = self._block(occupancy.departure_id, start // BLOCK_SEATS)
+        first_free = next((seat for seat in range(start, end) if masks.get(seat, 0) != whole), end)
         return replace(occupancy, search_from=first_free)
 
-    def _block(self, departure_id: str, block: range) -> Masks:
-        asked = {"at_departure": departure_id, "first": block.start, "end": block.stop}
-        return read_masks(self._connection.execute(BLOCK, asked))
+    def _block(self, departure_id: str, number: int) -> dict[int, int]:
+        first = number * BLOCK_SEATS
+        asked = {"at_departure": departure_id, "first": first, "end": first + BLOCK_SEATS}
+        found: dict[int, int] = self._remembered(
+            ("block", departure_id, number), lambda: read_masks(self._connection.execute(BLOCK, asked))
+        )
+        return found
+
+    def _remembered(self, what: Hashable, read: Callable[[], Any]) -> Any:
+        memory = self._transaction.memory
+        if what not in memory:
+            memory[what] = read()
+        return memory[what]
 
     def _save(self, occupancy: Occupancy, *, before: Occupancy) -> Occupancy:
-        """Write the counts over the version that they were worked out from."""
+        """Write the counts over the version that they were worked out from: once, however many calls change them."""
         saved = replace(occupancy, version=before.version + 1)
-        values: dict[str, object] = {
+        waiting = self._transaction.waiting(self._saving, saved.departure_id)
+        row = {
             "departure_id": saved.departure_id,
             "taken": json.dumps(saved.taken),
             "search_from": saved.search_from,
             "version": saved.version,
+            "seen_version": waiting["seen_version"] if waiting else before.version,
         }
-        if before.version == 0:
-            self._connection.execute(ADD_COUNTS, values)
-            return saved
-        guard = {"seen_version": before.version, "is_unguarded": is_guard_off("seat_lock")}
-        changed = {"at_departure": values.pop("departure_id")} | {
-            f"new_{name}": value for name, value in values.items()
-        }
-        if not self._connection.execute(SAVE_COUNTS, changed | guard).rowcount:
+        if waiting and waiting["version"] != before.version:
             raise LostRace
+        self._transaction.put_off(self._saving, row, key=saved.departure_id)
+        self._transaction.memory["counts", saved.departure_id] = saved
         return saved
 
 
@@ -192,8 +216,18 @@ def taking_statement(dialect: str, *, is_guarded: bool) -> Any:
     free = MASKS.c.taken.op("&")(insert.excluded.taken) == 0
     key = [MASKS.c.departure_id, MASKS.c.seat_index, MASKS.c.word]
     added = {"taken": MASKS.c.taken.op("|")(insert.excluded.taken)}
-    taking = insert.on_conflict_do_update(index_elements=key, set_=added, where=free if is_guarded else None)
-    return taking.execution_options(preserve_rowcount=True)
+    return insert.on_conflict_do_update(index_elements=key, set_=added, where=free if is_guarded else None)
+
+
+@cache
+def saving_statement(dialect: str, *, is_guarded: bool) -> Any:
+    """Insert a departure's counts, or replace those of the version that was seen."""
+    insert = (sqlite if dialect == "sqlite" else postgresql).insert(OCCUPANCIES)
+    seen = OCCUPANCIES.c.version == sa.bindparam("seen_version")
+    changed = {name: insert.excluded[name] for name in ("taken", "search_from", "version")}
+    return insert.on_conflict_do_update(
+        index_elements=[OCCUPANCIES.c.departure_id], set_=changed, where=seen if is_guarded else None
+    )
 
 
 def read_occupancy(departure: Departure, row: Any) -> Occupancy:
@@ -203,7 +237,7 @@ def read_occupancy(departure: Departure, row: Any) -> Occupancy:
     return Occupancy(departure.id, departure.capacity, tuple(json.loads(row.taken)), row.search_from, row.version)
 
 
-def read_masks(rows: Iterable[Any]) -> Masks:
+def read_masks(rows: Iterable[Any]) -> dict[int, int]:
     """Join the words of each seat."""
     masks: dict[int, int] = {}
     for seat, word, taken in rows:

@@ -1,9 +1,11 @@
 """Hold seats at a quoted fare, all of them or none."""
 
 import secrets
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from booking_svc.domain.booking import (
     Boarding,
@@ -33,6 +35,7 @@ from booking_svc.use_cases.expire_holds import expire_in_the_way
 from chassis.access import Caller
 from chassis.errors import FieldError, InvalidInput
 from chassis.faults import fault_point
+from chassis.writer import reads_ahead
 
 REFERENCE_LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 REFERENCE_LENGTH = 6
@@ -66,6 +69,17 @@ class Ride:
         return self.departures[leg.departure_id].leg(leg.origin_sequence, leg.destination_sequence)
 
 
+def read_ahead(work: Work, holds: Sequence[Mapping[str, Any]]) -> None:
+    """Lock what a group of holds is about, in one order, and read in one go what each will look at."""
+    seats = Counter(leg.departure_id for hold in holds for leg in hold["quote"].legs for _ in hold["passengers"])
+    for departure in work.departures.lock_known(seats).values():
+        work.occupancies.read_ahead(departure, now=work.now, seats=seats[departure.id])
+    work.bookings.set_references_aside(new_reference() for _ in holds)
+    if riders := {hold["caller"].subject for hold in holds if hold["holds_max"]}:
+        work.bookings.read_live_holds(riders)
+
+
+@reads_ahead(read_ahead)
 def hold_booking(
     work: Work,
     *,
@@ -202,7 +216,7 @@ def new_booking(
     legs = tuple(ride.leg(number) for number in range(len(ride.quote.legs)))
     return Booking(
         id=work.new_id("bkg"),
-        reference=new_reference(),
+        reference=work.bookings.next_reference(new_reference),
         rider_id=caller.subject,
         operator_id=legs[0].operator_id,
         state=BookingState.HELD,
@@ -251,5 +265,10 @@ def take(work: Work, departures: Mapping[str, Departure], booking: Booking) -> N
 
 
 def new_reference() -> str:
-    """Make a reference; should it be taken, the database refuses it and the writer runs the call anew."""
-    return "".join(secrets.choice(REFERENCE_LETTERS) for _ in range(REFERENCE_LENGTH))
+    """Draw a reference that can be read out on the telephone."""
+    number = secrets.randbelow(len(REFERENCE_LETTERS) ** REFERENCE_LENGTH)
+    letters = []
+    for _ in range(REFERENCE_LENGTH):
+        number, place = divmod(number, len(REFERENCE_LETTERS))
+        letters.append(REFERENCE_LETTERS[place])
+    return "".join(letters)

@@ -28,8 +28,8 @@ SHORT_FUNCTION_LINES = 30
 SHORT_FUNCTIONS_MIN = 0.9
 MEDIAN_FUNCTION_LINES_MAX = 10
 FILE_LINES_MAX = 400
-# docs/decisions/0009-what-the-figures-of-simple-count.md
-CHASSIS_LINES_MAX = 1_900
+# What is counted: docs/decisions/0009-what-the-figures-of-simple-count.md; the figure: 0011
+CHASSIS_LINES_MAX = 2_000
 LINES_MAX = 15_000
 DEPENDENCIES_MAX = 22
 RPCS_MAX = 15

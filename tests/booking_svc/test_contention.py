@@ -25,6 +25,7 @@ from booking_svc.use_cases.release_booking import release_booking
 from chassis.errors import Failure, LostRace
 from chassis.rpc_errors import failure_of
 from chassis.store import Store
+from chassis.transaction import Transaction
 from tests.booking_svc import service
 from tests.booking_svc.bookings import item
 from tests.booking_svc.builders import (
@@ -40,6 +41,7 @@ from tests.booking_svc.builders import (
     publish,
     seats_free,
 )
+from tests.chassis.shelf import meeting
 from tests.clocks import FixedClock
 
 AT_A_TIME = 4
@@ -154,6 +156,29 @@ async def test_two_services_that_wait_for_each_other_in_a_circle_do_not_fail(two
     assert set(seats_taken(two_stores[0]).values()) == {1}
 
 
+async def test_groups_that_lock_departures_in_opposite_orders_do_not_deadlock(
+    two_quiet_stores: list[Store[Work]],
+) -> None:
+    departures = sorted((publish(two_quiet_stores[0], seats=2) for _ in range(2)), key=lambda one: one.id)
+    held = [[hold(two_quiet_stores[0], (departure, 0, 3)).id for departure in departures] for _ in range(2)]
+    errors: list[Any] = []
+    barrier = meeting()
+    releases = []
+    for store, (low, high) in zip(two_quiet_stores, (held[0], reversed(held[1])), strict=True):
+        sa.event.listen(store.database.writer, "handle_error", errors.append)
+        releases += [
+            asyncio.ensure_future(store.write(release_booking, caller=RIDER, booking_id=low, version=0)),
+            asyncio.ensure_future(store.write(lambda _work: barrier())),
+            asyncio.ensure_future(store.write(release_booking, caller=RIDER, booking_id=high, version=0)),
+        ]
+    await asyncio.sleep(0)
+    for store in two_quiet_stores:
+        store.start()
+    assert [one.state for one in await asyncio.gather(*releases) if one] == ["released"] * 4
+    assert [error.original_exception.sqlstate for error in errors] == ["55P03"]
+    assert [seats_free(two_quiet_stores[0], departure) for departure in departures] == [2, 2]
+
+
 async def test_seats_that_come_and_go_on_two_services_are_counted_right(two_stores: list[Store[Work]]) -> None:
     departure = publish(two_stores[0], seats=4)
     refusals: set[str] = set()
@@ -184,6 +209,7 @@ def hold_at_the_same_time(stores: Sequence[Store[Work]], *rides: Ride) -> None:
     with ThreadPoolExecutor(1) as thread:
         with stores[0].database.writer.begin() as connection:
             hold_booking(Work(connection, stores[0].now(), encode=encode_event), **wish)
+            Transaction.of(connection).flush(connection)
             second = thread.submit(commit, stores[1], hold_booking, **wish)
             while not is_somebody_waiting(stores[0]):
                 assert not second.done(), "the second did not wait for the first"

@@ -18,6 +18,7 @@ from chassis.database import Database
 from chassis.lease import LEASE_SECONDS, hold_lease
 from chassis.outbox import Published
 from chassis.relay import BATCH_MIN, READ_MAX, RECONCILE_SECONDS, RENEW_SECONDS, SWEEP_SECONDS, mark_if_leased
+from chassis.transaction import Transaction
 from tests.chassis.postal import (
     LETTERS,
     STREAMS,
@@ -126,6 +127,7 @@ async def test_rows_that_commit_out_of_order_are_all_published(postgresql_url, n
         with slow.writer.connect() as late, quick.writer.connect() as early:
             now = SystemClock().now()
             post(Work(late, now), letters=[Letter("first begun, last committed")])
+            Transaction.of(late).flush(late)
             post(Work(early, now), letters=[Letter("last begun, first committed")])
             early.commit()
             await until(lambda: has_count(nats, 1))

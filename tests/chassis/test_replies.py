@@ -135,7 +135,7 @@ async def test_while_a_flow_is_open_repeats_learn_that_it_is_in_flight(serving):
     await serving.write(add, once=replace(key(), phase=Phase.WAIT), name="not yet known")
     with pytest.raises(RequestInFlight):
         await serving.write(add, once=key().opening(), name="begun")
-    await serving.write(add, answer=message, once=key().closing(), name="finished")
+    await serving.write(add, answer=message, once=replace(key(), phase=Phase.CLOSE), name="finished")
     for once in (key(), key().opening()):
         assert await serving.write(add, answer=message, once=once, name="again") == StringValue(value="finished")
     assert await serving.read(count) == 3
@@ -143,7 +143,7 @@ async def test_while_a_flow_is_open_repeats_learn_that_it_is_in_flight(serving):
 
 async def test_a_flow_that_failed_drops_its_key_and_may_be_made_again(serving):
     await serving.write(add, once=key().opening(), name="begun")
-    await serving.write(add, once=key().dropping(), name="given up")
+    await serving.write(add, once=replace(key(), phase=Phase.DROP), name="given up")
     await serving.write(add, once=key().opening(), name="begun again")
     assert await serving.read(count) == 3
 
@@ -151,9 +151,9 @@ async def test_a_flow_that_failed_drops_its_key_and_may_be_made_again(serving):
 async def test_a_reply_that_is_stored_outlives_a_second_end_of_its_flow(serving):
     """A flow that is resumed while it still runs ends twice."""
     await serving.write(add, once=key().opening(), name="begun")
-    await serving.write(add, answer=message, once=key().closing(), name="first")
-    await serving.write(add, answer=message, once=key().closing(), name="second")
-    await serving.write(add, once=key().dropping(), name="third")
+    await serving.write(add, answer=message, once=replace(key(), phase=Phase.CLOSE), name="first")
+    await serving.write(add, answer=message, once=replace(key(), phase=Phase.CLOSE), name="second")
+    await serving.write(add, once=replace(key(), phase=Phase.DROP), name="third")
     assert await serving.write(add, answer=message, once=key(), name="again") == StringValue(value="first")
 
 
