@@ -12,13 +12,16 @@ from chassis.keys import Verifier, open_signer
 from chassis.lifecycle import Service
 from chassis.migrate import migrate
 from chassis.relay import Relay
+from chassis.rpc_client import ServiceIdentity
 from chassis.rpc_server import Edge, RpcServer
 from chassis.store import Store
 from chassis.writer import Metrics
 from tracking_svc import translate
-from tracking_svc.consumers import fleet_consumer
+from tracking_svc.consumers import build_consumers
+from tracking_svc.flows.learn_departures import Learning
 from tracking_svc.flows.position_feed import PositionFeed
-from tracking_svc.loops import tidying
+from tracking_svc.flows.timetable import Timetable
+from tracking_svc.loops import build_loops
 from tracking_svc.servicers.access import RULES
 from tracking_svc.servicers.tracking import TrackingServicer
 from tracking_svc.settings import TrackingSettings
@@ -39,8 +42,9 @@ def build(settings: TrackingSettings, clock: Clock | None = None, *, registry: C
     """Wire the parts together."""
     clock = clock or SystemClock()
     store = open_store(settings, clock, registry)
-    # Its public half lies where the others look for it before this process signs anything.
-    open_signer("tracking", settings.keys_dir)
+    identity = ServiceIdentity(open_signer("tracking", settings.keys_dir), now=clock.now)
+    timetable = Timetable(settings.booking_address, identity)
+    learning = Learning(store, timetable)
     verifier = Verifier(settings.keys_dir / "trusted")
     bus = Bus(settings.nats_url, name="tracking", streams=translate.STREAMS)
     relay = Relay(store, bus, source="headway/tracking", registry=registry)
@@ -52,5 +56,14 @@ def build(settings: TrackingSettings, clock: Clock | None = None, *, registry: C
         TrackingServicer(store, feed, verifier=verifier, clock=clock),
         TRACKING_SERVICE,
     )
-    loops = [fleet_consumer(store, bus, registry=registry).run, feed.run, tidying(store)]
-    return Service("tracking", store, bus, relay, server, loops, metrics_port=settings.metrics_port)
+    consumers = [consumer.run for consumer in build_consumers(store, bus, learning, registry)]
+    return Service(
+        name="tracking",
+        store=store,
+        bus=bus,
+        relay=relay,
+        server=server,
+        loops=[*consumers, feed.run, *build_loops(store, timetable, learning)],
+        closing=[timetable.close],
+        metrics_port=settings.metrics_port,
+    )

@@ -1,21 +1,32 @@
 """What goes on in the background."""
 
+from functools import partial
+
 from chassis.lifecycle import Loop, every
 from chassis.store import Store
+from tracking_svc.flows.learn_departures import Learning
+from tracking_svc.flows.rebuild_departures import rebuild_departures
+from tracking_svc.flows.timetable import Timetable
 from tracking_svc.store.work import Work
 from tracking_svc.use_cases.prune_history import prune_history
 
+REBUILD_SECONDS = 60.0
 TIDY_SECONDS = 60.0
 
 
-def tidying(store: Store[Work]) -> Loop:
-    """Build the loop that forgets what is too old, in steps that let others in between."""
+def build_loops(store: Store[Work], timetable: Timetable, learning: Learning) -> list[Loop]:
+    """Build the loops that fill an empty read model and forget what is too old."""
 
-    async def prune() -> None:
-        while await store.write(prune_history):
-            pass
+    async def rebuild_when_empty() -> None:
+        await every(REBUILD_SECONDS, partial(rebuild_departures, store, timetable, learning))
 
-    async def tidy() -> None:
-        await every(TIDY_SECONDS, prune)
+    async def tidy_now_and_then() -> None:
+        await every(TIDY_SECONDS, partial(tidy, store))
 
-    return tidy
+    return [rebuild_when_empty, tidy_now_and_then]
+
+
+async def tidy(store: Store[Work]) -> None:
+    """Forget step by step, so that others come in between."""
+    while await store.write(prune_history):
+        pass

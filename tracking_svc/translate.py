@@ -1,13 +1,18 @@
 """The wire form of everything that comes in and goes out, and the streams that this service owns."""
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from math import isfinite
+from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from headway.booking.v1 import fleet_events_pb2
+from headway.booking.v1 import availability_events_pb2, departure_events_pb2, fleet_events_pb2
 from headway.tracking.v1 import position_events_pb2, positions_pb2, tracking_service_pb2
+from headway.types.v1 import timetable_pb2
 
 from chassis.bus import ROOT, Stream, subject_token
+from chassis.errors import InvalidInput
+from tracking_svc.domain.departures import Availability, Departure, DepartureState, Pattern, PatternCall
 from tracking_svc.domain.points import NOT_TOLD, SECOND, Points, Position
 from tracking_svc.domain.reports import Batch, Report
 from tracking_svc.domain.vehicles import Freshness, Sighting, TrackedVehicle, Vehicle
@@ -25,6 +30,23 @@ FRESHNESS = {
     Freshness.STALE: positions_pb2.FRESHNESS_STALE,
     Freshness.UNKNOWN: positions_pb2.FRESHNESS_UNKNOWN,
 }
+STATES: dict[int, DepartureState] = {
+    timetable_pb2.DepartureState.Value(f"DEPARTURE_STATE_{state.upper()}"): state for state in DepartureState
+}
+DEPARTURE_EVENTS: dict[str, Any] = {
+    message.DESCRIPTOR.full_name: message
+    for message in (
+        departure_events_pb2.DeparturePublished,
+        departure_events_pb2.DepartureChanged,
+        departure_events_pb2.DepartureCancelled,
+        departure_events_pb2.VehicleAssigned,
+    )
+}
+"""The facts of stream DEPARTURE that carry a departure, by the type that their header names."""
+
+
+class MalformedPattern(InvalidInput):
+    detail = "This pattern has too few calls or impossible places."
 
 
 def batch_in(request: tracking_service_pb2.PositionBatch) -> Batch:
@@ -79,6 +101,53 @@ def vehicle_registered_in(payload: bytes) -> Vehicle:
     return Vehicle(told.id, told.operator_id, told.label, told.version)
 
 
+def departure_event_in(event_type: str, payload: bytes) -> Departure | None:
+    """Read the departure that a fact of stream DEPARTURE is about; None for a fact that carries none."""
+    message = DEPARTURE_EVENTS.get(event_type)
+    return None if message is None else departure_in(message.FromString(payload).departure)
+
+
+def departure_in(departure: timetable_pb2.Departure) -> Departure:
+    """Read a departure without its calls: the pattern has them."""
+    return Departure(
+        id=departure.id,
+        operator_id=departure.operator_id,
+        pattern_id=departure.pattern_id,
+        starts_at=departure.starts_at.ToDatetime(UTC),
+        state=STATES.get(departure.state, DepartureState.SCHEDULED),
+        vehicle_id=departure.vehicle.id,
+        vehicle_label=departure.vehicle.label,
+        feed_trip_id=departure.feed_trip_id,
+        feed_route_id=departure.route.feed_route_id,
+        service_date=departure.service_date,
+        version=departure.version,
+    )
+
+
+def pattern_in(pattern: timetable_pb2.Pattern) -> Pattern:
+    """Read a pattern; raise MalformedPattern where it cannot be followed."""
+    shape = tuple((point.latitude, point.longitude, point.distance_meters) for point in pattern.shape)
+    calls: list[PatternCall] = []
+    for call in pattern.calls:
+        before = calls[-1].departure_seconds if calls else 0
+        given = [name for name in ("arrival_seconds", "departure_seconds") if call.HasField(name)]
+        arrives, departs = (getattr(call, given[0]), getattr(call, given[-1])) if given else (before, before)
+        stop = call.stop
+        place = (stop.latitude, stop.longitude)
+        named = (stop.id, stop.feed_stop_id, stop.name, stop.timezone)
+        calls.append(PatternCall(*named, *place, arrives, departs, call.distance_meters))
+    places = [*shape, *((call.latitude, call.longitude, call.distance_meters) for call in calls)]
+    if len(calls) < 2 or not all(isfinite(value) for place in places for value in place):
+        raise MalformedPattern
+    return Pattern(pattern.id, tuple(calls), shape)
+
+
+def availability_event_in(payload: bytes) -> Availability:
+    """Read how full a departure is."""
+    changed = availability_events_pb2.AvailabilityChanged.FromString(payload)
+    return Availability(changed.departure_id, changed.capacity, tuple(changed.seats_free), changed.version)
+
+
 def tracked_vehicle_out(tracked: TrackedVehicle) -> positions_pb2.TrackedVehicle:
     """Write a vehicle with where it was last."""
     sighting = tracked.sighting
@@ -90,6 +159,12 @@ def tracked_vehicle_out(tracked: TrackedVehicle) -> positions_pb2.TrackedVehicle
         received_at=timestamp_out(sighting.received_at) if sighting else None,
         freshness=FRESHNESS[tracked.freshness],
     )
+
+
+def delays_out(delays: Mapping[str, int]) -> tracking_service_pb2.GetDelaysResponse:
+    """Write how late departures are."""
+    found = [tracking_service_pb2.Delay(departure_id=id_, delay_seconds=delay) for id_, delay in delays.items()]
+    return tracking_service_pb2.GetDelaysResponse(delays=found)
 
 
 def position_out(position: Position) -> positions_pb2.Position:

@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from chassis.database import table_of
+from chassis.read_models import put_newer
 from pricing_svc.domain.departure import Availability
-from pricing_svc.store.newer import put_newer
 from pricing_svc.store.tables import AvailabilityRow
 
 

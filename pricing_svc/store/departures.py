@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from chassis.database import EPOCH, table_of
+from chassis.read_models import put_newer
 from pricing_svc.domain.departure import Call, Departure, DepartureState, Route
-from pricing_svc.store.newer import put_newer
 from pricing_svc.store.parsed import Parsed
 from pricing_svc.store.tables import DepartureRow
 

@@ -5,16 +5,18 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
+from chassis.database import table_of
 from chassis.ids import new_id
 from chassis.inbox import Inbox
 from chassis.outbox import Encode, Outbox
+from chassis.read_models import Rebuilds
 from pricing_svc.domain.departure import Departure
 from pricing_svc.domain.fare_policy import FarePolicy
 from pricing_svc.store.availabilities import Availabilities
 from pricing_svc.store.departures import Departures
 from pricing_svc.store.fare_policies import FarePolicies
 from pricing_svc.store.parsed import Parsed
-from pricing_svc.store.rebuilds import Rebuilds
+from pricing_svc.store.tables import RebuildRow
 
 
 class Memory:
@@ -45,4 +47,4 @@ class Work:
         self.fare_policies = FarePolicies(connection, memory.fare_policies)
         self.departures = Departures(connection, memory.departures)
         self.availabilities = Availabilities(connection)
-        self.rebuilds = Rebuilds(connection)
+        self.rebuilds = Rebuilds(connection, table_of(RebuildRow))

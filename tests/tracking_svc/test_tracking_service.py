@@ -165,9 +165,9 @@ async def test_bytes_that_are_no_message_end_the_stream_and_keep_what_was_acknow
     await until(lambda: tracking.service.server._edge.in_flight == 0)
 
 
-async def test_every_method_has_its_rule_and_only_reading_is_for_services():
+async def test_every_method_has_its_rule_and_only_reading_is_for_services_and_the_public():
     assert {name for name, rule in RULES.items() if rule.is_for_services} == {f"{SERVICE}/GetVehicle"}
-    assert not any(rule.is_public for rule in RULES.values())
+    assert {name for name, rule in RULES.items() if rule.is_public} == {f"{SERVICE}/GetDelays"}
 
 
 async def test_a_service_may_not_report(tracking: Tracking, clock: FixedClock, keys_dir):

@@ -1,6 +1,6 @@
 """Who may call what."""
 
-from chassis.access import Access, Rules, needs
+from chassis.access import PUBLIC, Access, Rules, needs
 
 SERVICE = "/headway.tracking.v1.TrackingService"
 
@@ -8,4 +8,5 @@ RULES: Rules = {
     f"{SERVICE}/StreamPositions": needs("positions:write"),
     f"{SERVICE}/ReportPositions": needs("positions:write"),
     f"{SERVICE}/GetVehicle": Access(frozenset({"fleet:read"}), is_for_services=True),
+    f"{SERVICE}/GetDelays": PUBLIC,
 }

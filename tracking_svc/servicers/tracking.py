@@ -14,6 +14,7 @@ from tracking_svc import translate
 from tracking_svc.domain.reports import Batch, Report
 from tracking_svc.flows.position_feed import PositionFeed
 from tracking_svc.flows.stream_positions import stream_positions
+from tracking_svc.queries.get_delays import get_delays
 from tracking_svc.queries.get_vehicle import get_vehicle
 from tracking_svc.store.work import Work
 from tracking_svc.use_cases.report_positions import report_positions
@@ -48,6 +49,12 @@ class TrackingServicer(tracking_service_pb2_grpc.TrackingServiceServicer):
     ) -> positions_pb2.TrackedVehicle:
         tracked = await self.store.read(get_vehicle, caller=current_caller(), vehicle_id=request.vehicle_id)
         return translate.tracked_vehicle_out(tracked)
+
+    async def GetDelays(
+        self, request: tracking_service_pb2.GetDelaysRequest, context: Context
+    ) -> tracking_service_pb2.GetDelaysResponse:
+        delays = await self.store.read(get_delays, departure_ids=request.departure_ids)
+        return translate.delays_out(delays)
 
     async def _report(self, batch: Batch, *, timeout_seconds: float | None = None) -> Report:
         report = await self.store.write(

@@ -60,3 +60,50 @@ class FrameRow(Table, table=True):
     last_recorded_at: datetime = Field(sa_type=Instant, primary_key=True, index=True)
     first_recorded_at: datetime = Field(sa_type=Instant)
     points: bytes
+
+
+class PatternRow(Table, table=True):
+    """A pattern; `body` is its calls and its shape in JSON."""
+
+    __tablename__ = "patterns"
+    id: str = Field(primary_key=True)
+    lasts_seconds: int
+    kept_at: datetime = Field(sa_type=Instant)
+    body: str = Field(sa_type=sa.Text)
+
+
+class DepartureRow(Table, table=True):
+    """A departure as the newest event about it says."""
+
+    __tablename__ = "departures"
+    __table_args__ = (sa.Index("ix_departures_vehicle", "vehicle_id", "starts_at"),)
+    id: str = Field(primary_key=True)
+    operator_id: str
+    pattern_id: str = Field(index=True)
+    starts_at: datetime = Field(sa_type=Instant)
+    ends_at: datetime = Field(sa_type=Instant, index=True)
+    state: str
+    vehicle_id: str
+    vehicle_label: str
+    feed_trip_id: str
+    feed_route_id: str
+    service_date: str
+    version: int = Field(sa_type=sa.BigInteger)
+
+
+class AvailabilityRow(Table, table=True):
+    """The seats free on each segment of a departure, in JSON."""
+
+    __tablename__ = "availabilities"
+    departure_id: str = Field(primary_key=True)
+    version: int = Field(sa_type=sa.BigInteger)
+    capacity: int
+    seats_free: str = Field(sa_type=sa.Text)
+
+
+class RebuildRow(Table, table=True):
+    """A read model that was built once from its owner's list; from then on events keep it."""
+
+    __tablename__ = "rebuilds"
+    name: str = Field(primary_key=True)
+    finished_at: datetime = Field(sa_type=Instant)

@@ -4,9 +4,14 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
+from chassis.database import table_of
+from chassis.read_models import Rebuilds
+from tracking_svc.store.departures import Departures
 from tracking_svc.store.frames import Frames
+from tracking_svc.store.patterns import Patterns
 from tracking_svc.store.sessions import Sessions
 from tracking_svc.store.sightings import Sightings
+from tracking_svc.store.tables import RebuildRow
 from tracking_svc.store.vehicles import Vehicles
 
 
@@ -20,3 +25,6 @@ class Work:
         self.sessions = Sessions(connection)
         self.frames = Frames(connection)
         self.sightings = Sightings(connection)
+        self.departures = Departures(connection)
+        self.patterns = Patterns(connection)
+        self.rebuilds = Rebuilds(connection, table_of(RebuildRow))

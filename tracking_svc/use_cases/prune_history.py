@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 from chassis.inbox import Inbox
+from chassis.outbox import prune_outbox
+from tracking_svc.domain.departures import KEPT
 from tracking_svc.domain.judgement import AGE_MAX
 from tracking_svc.store.work import Work
 
@@ -18,4 +20,7 @@ def prune_history(work: Work) -> int:
         work.frames.prune(before=oldest, limit=STEP_ROWS)
         + work.sessions.prune(before=oldest - LINGER, limit=STEP_ROWS)
         + Inbox(work.connection).prune(before=oldest - LINGER, limit=STEP_ROWS)
+        + work.departures.prune(before=work.now - KEPT, limit=STEP_ROWS)
+        + work.patterns.prune(before=work.now - KEPT, limit=STEP_ROWS)
+        + prune_outbox(work.connection, before=oldest, limit=STEP_ROWS)
     )

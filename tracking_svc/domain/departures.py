@@ -1,0 +1,73 @@
+"""Departures as tracking follows them: who runs which pattern, and when."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+KEPT = timedelta(days=2)
+"""How long a departure is of interest after its end."""
+
+
+class DepartureState(StrEnum):
+    SCHEDULED = "scheduled"
+    BOARDING = "boarding"
+    DEPARTED = "departed"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    NOT_COMING = "not_coming"
+
+
+@dataclass(frozen=True, slots=True)
+class PatternCall:
+    """One call of a pattern: seconds count from the start of the departure, metres from the first call."""
+
+    stop_id: str
+    feed_stop_id: str
+    stop_name: str
+    timezone: str
+    latitude: float
+    longitude: float
+    arrival_seconds: int
+    departure_seconds: int
+    distance_meters: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """The way that many departures share; it never changes. A point of the shape is latitude, longitude and metres."""
+
+    id: str
+    calls: tuple[PatternCall, ...]
+    shape: tuple[tuple[float, float, float], ...]
+
+    @property
+    def lasts_seconds(self) -> int:
+        """Return the time from the start to the arrival at the last call."""
+        return self.calls[-1].arrival_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """One run of a pattern on one service date; without a vehicle its id and label are empty."""
+
+    id: str
+    operator_id: str
+    pattern_id: str
+    starts_at: datetime
+    state: DepartureState
+    vehicle_id: str
+    vehicle_label: str
+    feed_trip_id: str
+    feed_route_id: str
+    service_date: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """Seats free on each segment of a departure, as of a version of its sales."""
+
+    departure_id: str
+    capacity: int
+    seats_free: tuple[int, ...]
+    version: int
