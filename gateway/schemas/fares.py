@@ -5,10 +5,10 @@ from typing import Annotated, Self
 
 from headway.pricing.v1 import fares_pb2, pricing_service_pb2
 from headway.types.v1 import timetable_pb2
-from pydantic import Field, StrictInt, StringConstraints
+from pydantic import AfterValidator, Field, StrictInt, StringConstraints
 
 from gateway.schemas.shapes import WITHOUT_NUL, Currency, Id, Input, Money, Output, text
-from gateway.schemas.timetable import Leg, instant_of, money_of
+from gateway.schemas.timetable import Leg
 
 LEGS_MAX = 6
 PASSENGERS_MAX = 50
@@ -83,16 +83,6 @@ class FareLine(Output):
     leg_index: int | None
     price: Money
 
-    @classmethod
-    def from_proto(cls, message: fares_pb2.FareLine) -> Self:
-        return cls(
-            rule_id=message.rule_id,
-            description=message.description,
-            passenger_index=message.passenger_index if message.HasField("passenger_index") else None,
-            leg_index=message.leg_index if message.HasField("leg_index") else None,
-            price=money_of(message.price),
-        )
-
 
 class Quote(Output):
     """A price, promised until it expires."""
@@ -105,18 +95,6 @@ class Quote(Output):
     lines: list[FareLine]
     policy_version: int
 
-    @classmethod
-    def from_proto(cls, message: fares_pb2.Quote) -> Self:
-        return cls(
-            id=message.id,
-            token=message.token,
-            expires_at=instant_of(message.expires_at),
-            legs=[Leg.from_proto(leg) for leg in message.legs],
-            total=money_of(message.total),
-            lines=[FareLine.from_proto(line) for line in message.lines],
-            policy_version=message.policy_version,
-        )
-
 
 class Quoted(Output):
     """A price of many."""
@@ -127,24 +105,13 @@ class Quoted(Output):
 class Unpriced(Output):
     """The reason why there is no price: a code of the failure table."""
 
-    code: str = Field(examples=["not_served"])
+    code: Annotated[str, AfterValidator(str.lower)] = Field(validation_alias="failure_reason", examples=["not_served"])
 
 
 class Quotes(Output):
     """A quote or the reason why not, in the order asked."""
 
-    items: list[Quoted | Unpriced]
-
-    @classmethod
-    def from_proto(cls, message: pricing_service_pb2.QuoteFaresResponse) -> Self:
-        return cls(
-            items=[
-                Quoted(quote=Quote.from_proto(outcome.quote))
-                if outcome.HasField("quote")
-                else Unpriced(code=outcome.failure_reason.lower())
-                for outcome in message.outcomes
-            ]
-        )
+    items: list[Quoted | Unpriced] = Field(validation_alias="outcomes")
 
 
 class CategoryFare(Input):
