@@ -7,6 +7,7 @@ from headway.pricing.v1 import fares_pb2, pricing_service_pb2
 from headway.types.v1 import timetable_pb2
 from pydantic import AfterValidator, Field, StrictInt, StringConstraints
 
+from gateway.schemas.messages import plain
 from gateway.schemas.shapes import WITHOUT_NUL, Currency, Id, Input, Money, Output, text
 from gateway.schemas.timetable import Leg
 
@@ -17,8 +18,9 @@ MINOR_MAX = 10**9
 
 Category = Annotated[str, text(32)]
 Minor = Annotated[int, Field(ge=0, le=MINOR_MAX, strict=True)]
-# Compared as it stands in the operator's feed, so nothing is trimmed off it.
-ZoneId = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=WITHOUT_NUL, strip_whitespace=False)]
+# Compared as they stand in the operator's feed, so nothing is trimmed off them.
+ZoneId = Annotated[str, StringConstraints(max_length=64, pattern=WITHOUT_NUL, strip_whitespace=False)]
+FeedRouteId = Annotated[str, StringConstraints(max_length=128, pattern=WITHOUT_NUL, strip_whitespace=False)]
 READ_ONLY = Field(json_schema_extra={"readOnly": True})
 
 
@@ -30,11 +32,7 @@ class LegInput(Input):
     destination_stop_id: Id
 
     def to_proto(self) -> timetable_pb2.LegRequest:
-        return timetable_pb2.LegRequest(
-            departure_id=self.departure_id,
-            origin_stop_id=self.origin_stop_id,
-            destination_stop_id=self.destination_stop_id,
-        )
+        return timetable_pb2.LegRequest(**self.model_dump())
 
 
 class PassengerCategory(Input):
@@ -122,22 +120,12 @@ class CategoryFare(Input):
 
 
 class ZoneFare(Input):
-    """A fixed fare between two zones."""
+    """A fixed fare between two zones or on one route; where several fit a ride, the most particular counts."""
 
-    origin_zone_id: ZoneId
-    destination_zone_id: ZoneId
+    origin_zone_id: ZoneId = Field("", description="Any zone when left out")
+    destination_zone_id: ZoneId = Field("", description="Any zone when left out")
+    feed_route_id: FeedRouteId = Field("", description="Any route when left out")
     amount_minor: Minor
-
-    @classmethod
-    def from_proto(cls, message: fares_pb2.ZoneFare) -> Self:
-        return cls(
-            origin_zone_id=message.origin_zone_id,
-            destination_zone_id=message.destination_zone_id,
-            amount_minor=message.amount_minor,
-        )
-
-    def to_proto(self) -> fares_pb2.ZoneFare:
-        return fares_pb2.ZoneFare(**self.model_dump())
 
 
 class FarePolicy(Input):
@@ -153,37 +141,15 @@ class FarePolicy(Input):
     maximum_minor: Minor = Field(0, description="Highest fare of a passenger on a leg, likewise; 0 is no bound")
     rounding_minor: Annotated[int, Field(ge=1, le=MINOR_MAX, strict=True, description="Fares are multiples of it")] = 1
     zone_fares: list[ZoneFare] = Field(
-        default=[], max_length=10_000, description="Where a pair of zones is listed, in place of base and distance"
+        default=[], max_length=10_000, description="Where one fits a ride, it takes the place of base and distance"
     )
     version: Annotated[int, READ_ONLY] = Field(0, description="Also the ETag; 0 is the default, in force until another")
     is_published: Annotated[bool, READ_ONLY] = Field(False, description="false: a draft, which prices nothing yet")
 
     @classmethod
     def from_proto(cls, message: fares_pb2.FarePolicy) -> Self:
-        return cls(
-            id=message.id,
-            operator_id=message.operator_id,
-            currency=message.currency,
-            base_minor=message.base_minor,
-            per_kilometer_minor=message.per_kilometer_minor,
-            categories=[CategoryFare(category=one.category, percent=one.percent) for one in message.categories],
-            minimum_minor=message.minimum_minor,
-            maximum_minor=message.maximum_minor,
-            rounding_minor=message.rounding_minor,
-            zone_fares=[ZoneFare.from_proto(fare) for fare in message.zone_fares],
-            version=message.version,
-            is_published=message.is_published,
-        )
+        return cls.model_validate(plain(message))
 
     def to_proto(self, policy_id: str) -> fares_pb2.FarePolicy:
-        return fares_pb2.FarePolicy(
-            id=policy_id,
-            currency=self.currency,
-            base_minor=self.base_minor,
-            per_kilometer_minor=self.per_kilometer_minor,
-            categories=[fares_pb2.CategoryFare(category=one.category, percent=one.percent) for one in self.categories],
-            minimum_minor=self.minimum_minor,
-            maximum_minor=self.maximum_minor,
-            rounding_minor=self.rounding_minor,
-            zone_fares=[fare.to_proto() for fare in self.zone_fares],
-        )
+        sent = self.model_dump(exclude={"id", "operator_id", "version", "is_published"})
+        return fares_pb2.FarePolicy(id=policy_id, **sent)

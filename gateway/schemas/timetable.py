@@ -66,6 +66,9 @@ class Call(Output):
     boarding: bool = Field(validation_alias="is_boarding_allowed", description="Riders may get on here")
     alighting: bool = Field(validation_alias="is_alighting_allowed", description="Riders may get off here")
     distance_meters: float = Field(description="Along the ride from the first call")
+    interpolated: bool = Field(
+        validation_alias="is_interpolated", description="The times were worked out between those of the timetable"
+    )
 
 
 class AssignedVehicle(Output):
@@ -89,6 +92,8 @@ class Departure(Output):
     vehicle: AssignedVehicle | None
     layout_id: str
     capacity: int
+    pattern_id: str = Field(description="The way it takes; thousands of departures share one")
+    starts_at: datetime
     version: int = Field(description="Also the ETag; rises with every change of the departure, not with its sales")
 
 
@@ -124,12 +129,8 @@ class RouteInput(Input):
     mode: Mode
 
     def to_proto(self) -> timetable_service_pb2.RouteInput:
-        return timetable_service_pb2.RouteInput(
-            feed_route_id=self.feed_route_id or "",
-            short_name=self.short_name,
-            long_name=self.long_name,
-            mode=number_of(timetable_pb2.Mode.DESCRIPTOR, self.mode),
-        )
+        sent = self.model_dump() | {"mode": number_of(timetable_pb2.Mode.DESCRIPTOR, self.mode)}
+        return timetable_service_pb2.RouteInput(**sent)
 
 
 class StopInput(Input):
@@ -143,14 +144,7 @@ class StopInput(Input):
     zone_id: Annotated[str, text(64)] | None = Field(None, description="Fare zone")
 
     def to_proto(self) -> timetable_service_pb2.StopInput:
-        return timetable_service_pb2.StopInput(
-            feed_stop_id=self.feed_stop_id or "",
-            name=self.name,
-            timezone=self.timezone,
-            latitude=self.latitude,
-            longitude=self.longitude,
-            zone_id=self.zone_id or "",
-        )
+        return timetable_service_pb2.StopInput(**self.model_dump())
 
 
 class CallInput(Input):
@@ -218,15 +212,8 @@ class CancelDepartures(Input):
     dry_run: StrictBool = Field(False, description="Only tell what would be hit")
 
     def to_proto(self) -> timetable_service_pb2.CancelDeparturesRequest:
-        return timetable_service_pb2.CancelDeparturesRequest(
-            operator_id=self.operator_id,
-            departure_ids=self.departure_ids,
-            route_id=self.route_id or "",
-            starts_from=timestamp_of(self.starts_from),
-            starts_before=timestamp_of(self.starts_before),
-            reason=self.reason,
-            is_dry_run=self.dry_run,
-        )
+        sent = self.model_dump(exclude={"dry_run"})
+        return timetable_service_pb2.CancelDeparturesRequest(is_dry_run=self.dry_run, **sent)
 
 
 class CancelledDepartures(Output):

@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from headway.booking.v1 import timetable_service_pb2, vehicles_pb2
+from headway.booking.v1 import timetable_service_pb2
 from headway.tracking.v1 import positions_pb2, tracking_service_pb2
 from pydantic import Field, FiniteFloat, StrictInt
 
-from gateway.schemas.messages import plain, timestamp_of
+from gateway.schemas.messages import plain
 from gateway.schemas.shapes import Id, Input, Instant, Output, Told, text
 
 SEATS_MAX = 2000
@@ -35,11 +35,7 @@ class CreateLayout(Input):
     seats: list[LayoutSeatInput] = Field(min_length=1, max_length=SEATS_MAX)
 
     def to_proto(self) -> timetable_service_pb2.CreateLayoutRequest:
-        return timetable_service_pb2.CreateLayoutRequest(
-            operator_id=self.operator_id,
-            name=self.name,
-            seats=[vehicles_pb2.LayoutSeat(**seat.model_dump()) for seat in self.seats],
-        )
+        return timetable_service_pb2.CreateLayoutRequest(**self.model_dump())
 
 
 class LayoutSeat(Output):
@@ -93,9 +89,7 @@ class RegisterVehicle(Input):
     layout_id: Id | None = Field(None, description="A layout of 50 seats when left out")
 
     def to_proto(self) -> timetable_service_pb2.RegisterVehicleRequest:
-        return timetable_service_pb2.RegisterVehicleRequest(
-            operator_id=self.operator_id, label=self.label, layout_id=self.layout_id or ""
-        )
+        return timetable_service_pb2.RegisterVehicleRequest(**self.model_dump())
 
 
 class Vehicle(Output):
@@ -120,15 +114,7 @@ class PositionInput(Input):
     accuracy_meters: FiniteFloat | None = None
 
     def to_proto(self) -> positions_pb2.Position:
-        return positions_pb2.Position(
-            sequence=self.sequence,
-            recorded_at=timestamp_of(self.recorded_at),
-            latitude=self.latitude,
-            longitude=self.longitude,
-            speed_meters_per_second=self.speed_meters_per_second,
-            heading_degrees=self.heading_degrees,
-            accuracy_meters=self.accuracy_meters,
-        )
+        return positions_pb2.Position(**dict(self))
 
 
 class ReportPositions(Input):
