@@ -3,12 +3,13 @@
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from headway.booking.v1 import booking_service_pb2, bookings_pb2
+from headway.booking.v1 import booking_service_pb2
 from pydantic import ConfigDict, Field, StrictBool
 
+from gateway.schemas.messages import plain
 from gateway.schemas.people import Email
-from gateway.schemas.shapes import Id, Input, Money, Output, text
-from gateway.schemas.timetable import Leg, instant_of, instant_or_none, money_of, word_of
+from gateway.schemas.shapes import Id, Input, Money, Output, TextOrNone, Told, text
+from gateway.schemas.timetable import Leg
 
 PASSENGERS_MAX = 50
 LEGS_MAX = 6
@@ -132,34 +133,17 @@ class Item(Output):
     id: str
     leg_index: int
     passenger: Passenger
-    seat_id: str | None = Field(description="The seat's label in the layout", examples=["7C"])
+    seat_id: TextOrNone = Field(description="The seat's label in the layout", examples=["7C"])
     state: ItemState
     boarding: Boarding
     price: Money
-
-    @classmethod
-    def from_proto(cls, message: bookings_pb2.Item) -> Self:
-        return cls(
-            id=message.id,
-            leg_index=message.leg_index,
-            passenger=Passenger(name=message.passenger.name, category=message.passenger.category),
-            seat_id=message.seat_id or None,
-            state=word_of(bookings_pb2.ItemState.DESCRIPTOR, message.state),
-            boarding=word_of(bookings_pb2.Boarding.DESCRIPTOR, message.boarding),
-            price=money_of(message.price),
-        )
 
 
 class Payment(Output):
     """What is known about the money of a booking."""
 
     state: PaymentState
-    action_url: str | None = Field(description="Where the rider finishes what the bank asks for")
-
-    @classmethod
-    def from_proto(cls, message: bookings_pb2.Payment) -> Self:
-        state = word_of(bookings_pb2.PaymentState.DESCRIPTOR, message.state)
-        return cls(state=state, action_url=message.action_url or None)
+    action_url: TextOrNone = Field(description="Where the rider finishes what the bank asks for")
 
 
 class Ticket(Output):
@@ -169,11 +153,6 @@ class Ticket(Output):
     item_id: str
     code: str = Field(description="Signed; the content of the QR code")
     svg_url: str = Field(description="The QR code as an image")
-
-    @classmethod
-    def from_proto(cls, message: bookings_pb2.Ticket, booking_id: str) -> Self:
-        svg_url = f"/v1/bookings/{booking_id}/tickets/{message.id}.svg"
-        return cls(id=message.id, item_id=message.item_id, code=message.code, svg_url=svg_url)
 
 
 class Booking(Output):
@@ -193,21 +172,12 @@ class Booking(Output):
     created_at: datetime
 
     @classmethod
-    def from_proto(cls, message: bookings_pb2.Booking) -> Self:
-        return cls(
-            id=message.id,
-            reference=message.reference,
-            state=word_of(bookings_pb2.BookingState.DESCRIPTOR, message.state),
-            hold_expires_at=instant_or_none(message, "hold_expires_at"),
-            legs=[Leg.from_proto(leg) for leg in message.legs],
-            items=[Item.from_proto(item) for item in message.items],
-            total=money_of(message.total),
-            payment=Payment.from_proto(message.payment),
-            tickets=[Ticket.from_proto(ticket, message.id) for ticket in message.tickets],
-            available_actions=list(message.available_actions),
-            version=message.version,
-            created_at=instant_of(message.created_at),
-        )
+    def from_proto(cls, message: Told) -> Self:
+        """Read a booking; only we know where its tickets are."""
+        found = plain(message)
+        for ticket in found["tickets"]:
+            ticket["svg_url"] = f"/v1/bookings/{found['id']}/tickets/{ticket['id']}.svg"
+        return cls.model_validate(found)
 
 
 class CancellationQuote(Output):
@@ -217,15 +187,6 @@ class CancellationQuote(Output):
     refund: Money
     fee: Money
     expires_at: datetime
-
-    @classmethod
-    def from_proto(cls, message: booking_service_pb2.CancellationQuote) -> Self:
-        return cls(
-            token=message.token,
-            refund=money_of(message.refund),
-            fee=money_of(message.fee),
-            expires_at=instant_of(message.expires_at),
-        )
 
 
 class HistoryEntry(Output):
@@ -238,13 +199,3 @@ class HistoryEntry(Output):
     item_ids: list[str]
     amount: Money | None
     actor: str = Field(description="Who did it: a subject, or system")
-
-    @classmethod
-    def from_proto(cls, message: booking_service_pb2.HistoryEntry) -> Self:
-        return cls(
-            occurred_at=instant_of(message.occurred_at),
-            fact=message.fact,
-            item_ids=list(message.item_ids),
-            amount=money_of(message.amount) if message.HasField("amount") else None,
-            actor=message.actor,
-        )

@@ -5,10 +5,11 @@ from typing import Annotated, Self
 
 from headway.pricing.v1 import fares_pb2, pricing_service_pb2
 from headway.types.v1 import timetable_pb2
-from pydantic import Field, StrictInt, StringConstraints
+from pydantic import AfterValidator, Field, StrictInt, StringConstraints
 
+from gateway.schemas.messages import plain
 from gateway.schemas.shapes import WITHOUT_NUL, Currency, Id, Input, Money, Output, text
-from gateway.schemas.timetable import Leg, instant_of, money_of
+from gateway.schemas.timetable import Leg
 
 LEGS_MAX = 6
 PASSENGERS_MAX = 50
@@ -17,8 +18,9 @@ MINOR_MAX = 10**9
 
 Category = Annotated[str, text(32)]
 Minor = Annotated[int, Field(ge=0, le=MINOR_MAX, strict=True)]
-# Compared as it stands in the operator's feed, so nothing is trimmed off it.
-ZoneId = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=WITHOUT_NUL, strip_whitespace=False)]
+# Compared as they stand in the operator's feed, so nothing is trimmed off them.
+ZoneId = Annotated[str, StringConstraints(max_length=64, pattern=WITHOUT_NUL, strip_whitespace=False)]
+FeedRouteId = Annotated[str, StringConstraints(max_length=128, pattern=WITHOUT_NUL, strip_whitespace=False)]
 READ_ONLY = Field(json_schema_extra={"readOnly": True})
 
 
@@ -30,11 +32,7 @@ class LegInput(Input):
     destination_stop_id: Id
 
     def to_proto(self) -> timetable_pb2.LegRequest:
-        return timetable_pb2.LegRequest(
-            departure_id=self.departure_id,
-            origin_stop_id=self.origin_stop_id,
-            destination_stop_id=self.destination_stop_id,
-        )
+        return timetable_pb2.LegRequest(**self.model_dump())
 
 
 class PassengerCategory(Input):
@@ -83,16 +81,6 @@ class FareLine(Output):
     leg_index: int | None
     price: Money
 
-    @classmethod
-    def from_proto(cls, message: fares_pb2.FareLine) -> Self:
-        return cls(
-            rule_id=message.rule_id,
-            description=message.description,
-            passenger_index=message.passenger_index if message.HasField("passenger_index") else None,
-            leg_index=message.leg_index if message.HasField("leg_index") else None,
-            price=money_of(message.price),
-        )
-
 
 class Quote(Output):
     """A price, promised until it expires."""
@@ -105,18 +93,6 @@ class Quote(Output):
     lines: list[FareLine]
     policy_version: int
 
-    @classmethod
-    def from_proto(cls, message: fares_pb2.Quote) -> Self:
-        return cls(
-            id=message.id,
-            token=message.token,
-            expires_at=instant_of(message.expires_at),
-            legs=[Leg.from_proto(leg) for leg in message.legs],
-            total=money_of(message.total),
-            lines=[FareLine.from_proto(line) for line in message.lines],
-            policy_version=message.policy_version,
-        )
-
 
 class Quoted(Output):
     """A price of many."""
@@ -127,24 +103,13 @@ class Quoted(Output):
 class Unpriced(Output):
     """The reason why there is no price: a code of the failure table."""
 
-    code: str = Field(examples=["not_served"])
+    code: Annotated[str, AfterValidator(str.lower)] = Field(validation_alias="failure_reason", examples=["not_served"])
 
 
 class Quotes(Output):
     """A quote or the reason why not, in the order asked."""
 
-    items: list[Quoted | Unpriced]
-
-    @classmethod
-    def from_proto(cls, message: pricing_service_pb2.QuoteFaresResponse) -> Self:
-        return cls(
-            items=[
-                Quoted(quote=Quote.from_proto(outcome.quote))
-                if outcome.HasField("quote")
-                else Unpriced(code=outcome.failure_reason.lower())
-                for outcome in message.outcomes
-            ]
-        )
+    items: list[Quoted | Unpriced] = Field(validation_alias="outcomes")
 
 
 class CategoryFare(Input):
@@ -155,22 +120,12 @@ class CategoryFare(Input):
 
 
 class ZoneFare(Input):
-    """A fixed fare between two zones."""
+    """A fixed fare between two zones or on one route; where several fit a ride, the most particular counts."""
 
-    origin_zone_id: ZoneId
-    destination_zone_id: ZoneId
+    origin_zone_id: ZoneId = Field("", description="Any zone when left out")
+    destination_zone_id: ZoneId = Field("", description="Any zone when left out")
+    feed_route_id: FeedRouteId = Field("", description="Any route when left out")
     amount_minor: Minor
-
-    @classmethod
-    def from_proto(cls, message: fares_pb2.ZoneFare) -> Self:
-        return cls(
-            origin_zone_id=message.origin_zone_id,
-            destination_zone_id=message.destination_zone_id,
-            amount_minor=message.amount_minor,
-        )
-
-    def to_proto(self) -> fares_pb2.ZoneFare:
-        return fares_pb2.ZoneFare(**self.model_dump())
 
 
 class FarePolicy(Input):
@@ -186,37 +141,15 @@ class FarePolicy(Input):
     maximum_minor: Minor = Field(0, description="Highest fare of a passenger on a leg, likewise; 0 is no bound")
     rounding_minor: Annotated[int, Field(ge=1, le=MINOR_MAX, strict=True, description="Fares are multiples of it")] = 1
     zone_fares: list[ZoneFare] = Field(
-        default=[], max_length=10_000, description="Where a pair of zones is listed, in place of base and distance"
+        default=[], max_length=10_000, description="Where one fits a ride, it takes the place of base and distance"
     )
     version: Annotated[int, READ_ONLY] = Field(0, description="Also the ETag; 0 is the default, in force until another")
     is_published: Annotated[bool, READ_ONLY] = Field(False, description="false: a draft, which prices nothing yet")
 
     @classmethod
     def from_proto(cls, message: fares_pb2.FarePolicy) -> Self:
-        return cls(
-            id=message.id,
-            operator_id=message.operator_id,
-            currency=message.currency,
-            base_minor=message.base_minor,
-            per_kilometer_minor=message.per_kilometer_minor,
-            categories=[CategoryFare(category=one.category, percent=one.percent) for one in message.categories],
-            minimum_minor=message.minimum_minor,
-            maximum_minor=message.maximum_minor,
-            rounding_minor=message.rounding_minor,
-            zone_fares=[ZoneFare.from_proto(fare) for fare in message.zone_fares],
-            version=message.version,
-            is_published=message.is_published,
-        )
+        return cls.model_validate(plain(message))
 
     def to_proto(self, policy_id: str) -> fares_pb2.FarePolicy:
-        return fares_pb2.FarePolicy(
-            id=policy_id,
-            currency=self.currency,
-            base_minor=self.base_minor,
-            per_kilometer_minor=self.per_kilometer_minor,
-            categories=[fares_pb2.CategoryFare(category=one.category, percent=one.percent) for one in self.categories],
-            minimum_minor=self.minimum_minor,
-            maximum_minor=self.maximum_minor,
-            rounding_minor=self.rounding_minor,
-            zone_fares=[fare.to_proto() for fare in self.zone_fares],
-        )
+        sent = self.model_dump(exclude={"id", "operator_id", "version", "is_published"})
+        return fares_pb2.FarePolicy(id=policy_id, **sent)

@@ -1,12 +1,16 @@
 """Shapes that several operations share. Input models are `Input`s: nothing unknown gets in."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Self, TypeVar
 
 from fastapi import Path, Query
+from google.protobuf.message import Message
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from gateway.schemas.messages import plain
+
 T = TypeVar("T")
+Told = TypeVar("Told", bound=Message)
 
 PAGE_DEFAULT, PAGE_MAX = 50, 200
 AMOUNT_MAX = 10**12
@@ -28,6 +32,11 @@ class Output(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
+    @classmethod
+    def from_proto(cls, message: Told) -> Self:
+        """Read what a service tells; fields are called alike, and what we do not show is left out."""
+        return cls.model_validate(plain(message))
+
 
 def only_text(value: object) -> object:
     """Let no number pass for a time."""
@@ -46,6 +55,10 @@ def to_utc(value: datetime) -> datetime:
 
 Instant = Annotated[AwareDatetime, BeforeValidator(only_text), AfterValidator(to_utc)]
 """An aware time; it leaves as RFC 3339 in UTC, ending in Z."""
+
+
+TextOrNone = Annotated[str | None, BeforeValidator(lambda told: told or None)]
+"""What services tell as text that may be empty."""
 
 
 def text(max_length: int, *, min_length: int = 1) -> Any:

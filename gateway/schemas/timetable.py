@@ -1,17 +1,15 @@
-"""The timetable in JSON: departures and legs; and how times, money and enum values are written everywhere."""
+"""The timetable in JSON: departures and legs."""
 
 import re
-from datetime import UTC, date, datetime
-from functools import cache
-from typing import Annotated, Any, Literal, Self
+from datetime import date, datetime
+from typing import Annotated, Literal, Self
 
-from google.protobuf.descriptor import EnumDescriptor
-from google.protobuf.timestamp_pb2 import Timestamp
 from headway.booking.v1 import timetable_service_pb2
-from headway.types.v1 import money_pb2, timetable_pb2
-from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, model_validator
+from headway.types.v1 import timetable_pb2
+from pydantic import AfterValidator, AliasPath, BeforeValidator, Field, StrictBool, model_validator
 
-from gateway.schemas.shapes import Id, Input, Instant, Latitude, Longitude, Money, Output, text
+from gateway.schemas.messages import number_of, timestamp_of
+from gateway.schemas.shapes import Id, Input, Instant, Latitude, Longitude, Output, TextOrNone, text
 
 CALLS_MAX = 300
 CANCELLED_MAX = 100
@@ -41,97 +39,36 @@ ServiceDate = Annotated[
 ]
 
 
-@cache
-def words(enum: EnumDescriptor) -> dict[int, str]:
-    """Write the values of DepartureState as scheduled, boarding, ..., not_coming."""
-    prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
-    return {value.number: value.name.removeprefix(prefix).lower() for value in enum.values}
-
-
-def word_of(enum: EnumDescriptor, number: int) -> Any:
-    """Write one value as its word."""
-    return words(enum)[number]
-
-
-def number_of(enum: EnumDescriptor, word: str) -> Any:
-    """Find the value of a word."""
-    return next(number for number, known in words(enum).items() if known == word)
-
-
-def instant_of(message: Timestamp) -> datetime:
-    return message.ToDatetime(tzinfo=UTC)
-
-
-def instant_or_none(message: Any, field: str) -> datetime | None:
-    """Read an optional time; absent is None."""
-    return instant_of(getattr(message, field)) if message.HasField(field) else None
-
-
-def timestamp_of(instant: datetime | None) -> Timestamp | None:
-    if instant is None:
-        return None
-    message = Timestamp()
-    message.FromDatetime(instant)
-    return message
-
-
-def money_of(message: money_pb2.Money) -> Money:
-    return Money(amount_minor=message.amount_minor, currency=message.currency)
-
-
 class Route(Output):
     """A line that the public knows by name."""
 
     id: str
-    feed_route_id: str | None = Field(description="The operator's own identifier")
+    feed_route_id: TextOrNone = Field(description="The operator's own identifier")
     short_name: str = Field(examples=["X7"])
     long_name: str = Field(examples=["Harbour - Airport"])
     mode: Mode
-
-    @classmethod
-    def from_proto(cls, message: timetable_pb2.Route) -> Self:
-        return cls(
-            id=message.id,
-            feed_route_id=message.feed_route_id or None,
-            short_name=message.short_name,
-            long_name=message.long_name,
-            mode=word_of(timetable_pb2.Mode.DESCRIPTOR, message.mode),
-        )
 
 
 class Call(Output):
     """One stop of a departure, with its times."""
 
     sequence: int
-    stop_id: str
-    feed_stop_id: str | None = Field(description="The operator's own identifier")
-    stop_name: str
-    timezone: str = Field(examples=["Europe/Berlin"])
-    latitude: float
-    longitude: float
+    stop_id: str = Field(validation_alias=AliasPath("stop", "id"))
+    feed_stop_id: TextOrNone = Field(
+        validation_alias=AliasPath("stop", "feed_stop_id"), description="The operator's own identifier"
+    )
+    stop_name: str = Field(validation_alias=AliasPath("stop", "name"))
+    timezone: str = Field(validation_alias=AliasPath("stop", "timezone"), examples=["Europe/Berlin"])
+    latitude: float = Field(validation_alias=AliasPath("stop", "latitude"))
+    longitude: float = Field(validation_alias=AliasPath("stop", "longitude"))
     scheduled_arrival_at: datetime | None
     scheduled_departure_at: datetime | None
-    boarding: bool = Field(description="Riders may get on here")
-    alighting: bool = Field(description="Riders may get off here")
+    boarding: bool = Field(validation_alias="is_boarding_allowed", description="Riders may get on here")
+    alighting: bool = Field(validation_alias="is_alighting_allowed", description="Riders may get off here")
     distance_meters: float = Field(description="Along the ride from the first call")
-
-    @classmethod
-    def from_proto(cls, message: timetable_pb2.Call) -> Self:
-        stop = message.stop
-        return cls(
-            sequence=message.sequence,
-            stop_id=stop.id,
-            feed_stop_id=stop.feed_stop_id or None,
-            stop_name=stop.name,
-            timezone=stop.timezone,
-            latitude=stop.latitude,
-            longitude=stop.longitude,
-            scheduled_arrival_at=instant_or_none(message, "scheduled_arrival_at"),
-            scheduled_departure_at=instant_or_none(message, "scheduled_departure_at"),
-            boarding=message.is_boarding_allowed,
-            alighting=message.is_alighting_allowed,
-            distance_meters=message.distance_meters,
-        )
+    interpolated: bool = Field(
+        validation_alias="is_interpolated", description="The times were worked out between those of the timetable"
+    )
 
 
 class AssignedVehicle(Output):
@@ -146,7 +83,7 @@ class Departure(Output):
 
     id: str = Field(examples=["dep_01jd8k2m3n4p5q6r7s8t9v0w1x"])
     operator_id: str
-    feed_trip_id: str | None = Field(description="The operator's own identifier")
+    feed_trip_id: TextOrNone = Field(description="The operator's own identifier")
     route: Route
     headsign: str
     service_date: date = Field(description="A run after midnight belongs to the day before")
@@ -155,25 +92,9 @@ class Departure(Output):
     vehicle: AssignedVehicle | None
     layout_id: str
     capacity: int
+    pattern_id: str = Field(description="The way it takes; thousands of departures share one")
+    starts_at: datetime
     version: int = Field(description="Also the ETag; rises with every change of the departure, not with its sales")
-
-    @classmethod
-    def from_proto(cls, message: timetable_pb2.Departure) -> Self:
-        vehicle = message.vehicle
-        return cls(
-            id=message.id,
-            operator_id=message.operator_id,
-            feed_trip_id=message.feed_trip_id or None,
-            route=Route.from_proto(message.route),
-            headsign=message.headsign,
-            service_date=date.fromisoformat(message.service_date),
-            state=word_of(timetable_pb2.DepartureState.DESCRIPTOR, message.state),
-            calls=[Call.from_proto(call) for call in message.calls],
-            vehicle=AssignedVehicle(id=vehicle.id, label=vehicle.label) if message.HasField("vehicle") else None,
-            layout_id=message.layout_id,
-            capacity=message.capacity,
-            version=message.version,
-        )
 
 
 class LegEnd(Output):
@@ -184,15 +105,6 @@ class LegEnd(Output):
     timezone: str
     scheduled_at: datetime
     expected_at: datetime | None = None
-
-    @classmethod
-    def from_proto(cls, message: timetable_pb2.LegEnd) -> Self:
-        return cls(
-            stop_id=message.stop_id,
-            stop_name=message.stop_name,
-            timezone=message.timezone,
-            scheduled_at=instant_of(message.scheduled_at),
-        )
 
 
 class Leg(Output):
@@ -207,18 +119,6 @@ class Leg(Output):
     origin: LegEnd
     destination: LegEnd
 
-    @classmethod
-    def from_proto(cls, message: timetable_pb2.Leg) -> Self:
-        return cls(
-            departure_id=message.departure_id,
-            route=Route.from_proto(message.route),
-            headsign=message.headsign,
-            service_date=date.fromisoformat(message.service_date),
-            state=word_of(timetable_pb2.DepartureState.DESCRIPTOR, message.state),
-            origin=LegEnd.from_proto(message.origin),
-            destination=LegEnd.from_proto(message.destination),
-        )
-
 
 class RouteInput(Input):
     """A route to create, or one to refer to by the operator's own identifier."""
@@ -229,12 +129,8 @@ class RouteInput(Input):
     mode: Mode
 
     def to_proto(self) -> timetable_service_pb2.RouteInput:
-        return timetable_service_pb2.RouteInput(
-            feed_route_id=self.feed_route_id or "",
-            short_name=self.short_name,
-            long_name=self.long_name,
-            mode=number_of(timetable_pb2.Mode.DESCRIPTOR, self.mode),
-        )
+        sent = self.model_dump() | {"mode": number_of(timetable_pb2.Mode.DESCRIPTOR, self.mode)}
+        return timetable_service_pb2.RouteInput(**sent)
 
 
 class StopInput(Input):
@@ -248,14 +144,7 @@ class StopInput(Input):
     zone_id: Annotated[str, text(64)] | None = Field(None, description="Fare zone")
 
     def to_proto(self) -> timetable_service_pb2.StopInput:
-        return timetable_service_pb2.StopInput(
-            feed_stop_id=self.feed_stop_id or "",
-            name=self.name,
-            timezone=self.timezone,
-            latitude=self.latitude,
-            longitude=self.longitude,
-            zone_id=self.zone_id or "",
-        )
+        return timetable_service_pb2.StopInput(**self.model_dump())
 
 
 class CallInput(Input):
@@ -323,15 +212,8 @@ class CancelDepartures(Input):
     dry_run: StrictBool = Field(False, description="Only tell what would be hit")
 
     def to_proto(self) -> timetable_service_pb2.CancelDeparturesRequest:
-        return timetable_service_pb2.CancelDeparturesRequest(
-            operator_id=self.operator_id,
-            departure_ids=self.departure_ids,
-            route_id=self.route_id or "",
-            starts_from=timestamp_of(self.starts_from),
-            starts_before=timestamp_of(self.starts_before),
-            reason=self.reason,
-            is_dry_run=self.dry_run,
-        )
+        sent = self.model_dump(exclude={"dry_run"})
+        return timetable_service_pb2.CancelDeparturesRequest(is_dry_run=self.dry_run, **sent)
 
 
 class CancelledDepartures(Output):

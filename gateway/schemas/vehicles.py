@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from headway.booking.v1 import booking_service_pb2, timetable_service_pb2, vehicles_pb2
+from headway.booking.v1 import timetable_service_pb2
 from headway.tracking.v1 import positions_pb2, tracking_service_pb2
 from pydantic import Field, FiniteFloat, StrictInt
 
-from gateway.schemas.shapes import Id, Input, Instant, Output, text
-from gateway.schemas.timetable import instant_of, instant_or_none, timestamp_of, word_of
+from gateway.schemas.messages import plain
+from gateway.schemas.shapes import Id, Input, Instant, Output, Told, text
 
 SEATS_MAX = 2000
 POSITIONS_MAX = 500
@@ -35,11 +35,7 @@ class CreateLayout(Input):
     seats: list[LayoutSeatInput] = Field(min_length=1, max_length=SEATS_MAX)
 
     def to_proto(self) -> timetable_service_pb2.CreateLayoutRequest:
-        return timetable_service_pb2.CreateLayoutRequest(
-            operator_id=self.operator_id,
-            name=self.name,
-            seats=[vehicles_pb2.LayoutSeat(**seat.model_dump()) for seat in self.seats],
-        )
+        return timetable_service_pb2.CreateLayoutRequest(**self.model_dump())
 
 
 class LayoutSeat(Output):
@@ -60,34 +56,11 @@ class Layout(Output):
     seats: list[LayoutSeat]
     version: int
 
-    @classmethod
-    def from_proto(cls, message: vehicles_pb2.Layout) -> Self:
-        return cls(
-            id=message.id,
-            operator_id=message.operator_id,
-            name=message.name,
-            seats=[
-                LayoutSeat(id=seat.id, row=seat.row, column=seat.column, features=list(seat.features))
-                for seat in message.seats
-            ],
-            version=message.version,
-        )
-
 
 class Seat(LayoutSeat):
     """One seat on a part of a departure."""
 
     is_available: bool
-
-    @classmethod
-    def from_proto(cls, message: booking_service_pb2.Seat) -> Self:
-        return cls(
-            id=message.id,
-            row=message.row,
-            column=message.column,
-            features=list(message.features),
-            is_available=message.is_available,
-        )
 
 
 class SeatMap(Output):
@@ -98,15 +71,6 @@ class SeatMap(Output):
     observed_at: datetime
     version: int = Field(description="Rises with every change of the departure's seats")
 
-    @classmethod
-    def from_proto(cls, message: booking_service_pb2.SeatMap) -> Self:
-        return cls(
-            layout_id=message.layout_id,
-            seats=[Seat.from_proto(seat) for seat in message.seats],
-            observed_at=instant_of(message.observed_at),
-            version=message.version,
-        )
-
 
 class Availability(Output):
     """How many seats are free on the whole of a part of a departure."""
@@ -115,15 +79,6 @@ class Availability(Output):
     capacity: int
     observed_at: datetime
     version: int = Field(description="Rises with every change of the departure's seats")
-
-    @classmethod
-    def from_proto(cls, message: booking_service_pb2.Availability) -> Self:
-        return cls(
-            seats_available=message.seats_available,
-            capacity=message.capacity,
-            observed_at=instant_of(message.observed_at),
-            version=message.version,
-        )
 
 
 class RegisterVehicle(Input):
@@ -134,9 +89,7 @@ class RegisterVehicle(Input):
     layout_id: Id | None = Field(None, description="A layout of 50 seats when left out")
 
     def to_proto(self) -> timetable_service_pb2.RegisterVehicleRequest:
-        return timetable_service_pb2.RegisterVehicleRequest(
-            operator_id=self.operator_id, label=self.label, layout_id=self.layout_id or ""
-        )
+        return timetable_service_pb2.RegisterVehicleRequest(**self.model_dump())
 
 
 class Vehicle(Output):
@@ -147,16 +100,6 @@ class Vehicle(Output):
     label: str
     layout_id: str
     version: int
-
-    @classmethod
-    def from_proto(cls, message: vehicles_pb2.Vehicle) -> Self:
-        return cls(
-            id=message.id,
-            operator_id=message.operator_id,
-            label=message.label,
-            layout_id=message.layout_id,
-            version=message.version,
-        )
 
 
 class PositionInput(Input):
@@ -171,15 +114,7 @@ class PositionInput(Input):
     accuracy_meters: FiniteFloat | None = None
 
     def to_proto(self) -> positions_pb2.Position:
-        return positions_pb2.Position(
-            sequence=self.sequence,
-            recorded_at=timestamp_of(self.recorded_at),
-            latitude=self.latitude,
-            longitude=self.longitude,
-            speed_meters_per_second=self.speed_meters_per_second,
-            heading_degrees=self.heading_degrees,
-            accuracy_meters=self.accuracy_meters,
-        )
+        return positions_pb2.Position(**dict(self))
 
 
 class ReportPositions(Input):
@@ -210,14 +145,6 @@ class ReportedPositions(Output):
     rejected: list[RejectedPosition]
     acknowledged_sequence: int = Field(description="Every point up to this one of the session is stored or rejected")
 
-    @classmethod
-    def from_proto(cls, message: tracking_service_pb2.PositionAck) -> Self:
-        return cls(
-            accepted=message.accepted,
-            rejected=[RejectedPosition(index=one.index, reason=one.reason) for one in message.rejected],
-            acknowledged_sequence=message.acknowledged_sequence,
-        )
-
 
 class Position(Output):
     """Where a vehicle was last."""
@@ -230,21 +157,6 @@ class Position(Output):
     recorded_at: datetime
     received_at: datetime | None
 
-    @classmethod
-    def from_proto(cls, message: positions_pb2.Position, received_at: datetime | None) -> Self:
-        def told(field: str) -> float | None:
-            return getattr(message, field) if message.HasField(field) else None  # type: ignore[arg-type]
-
-        return cls(
-            latitude=message.latitude,
-            longitude=message.longitude,
-            heading_degrees=told("heading_degrees"),
-            speed_meters_per_second=told("speed_meters_per_second"),
-            accuracy_meters=told("accuracy_meters"),
-            recorded_at=instant_of(message.recorded_at),
-            received_at=received_at,
-        )
-
 
 class TrackedVehicle(Output):
     """A vehicle and where it was last."""
@@ -256,12 +168,9 @@ class TrackedVehicle(Output):
     freshness: Freshness = Field(description="How far the position can be trusted to be where the vehicle is now")
 
     @classmethod
-    def from_proto(cls, message: positions_pb2.TrackedVehicle) -> Self:
-        received_at = instant_or_none(message, "received_at")
-        return cls(
-            id=message.id,
-            operator_id=message.operator_id,
-            label=message.label,
-            position=Position.from_proto(message.position, received_at) if message.HasField("position") else None,
-            freshness=word_of(positions_pb2.Freshness.DESCRIPTOR, message.freshness),
-        )
+    def from_proto(cls, message: Told) -> Self:
+        """Read a vehicle; when its position came in is told beside the position."""
+        found = plain(message)
+        if found["position"]:
+            found["position"]["received_at"] = found["received_at"]
+        return cls.model_validate(found)

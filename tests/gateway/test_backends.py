@@ -30,7 +30,9 @@ from tests.gateway.recording_services import (
 )
 from tests.gateway.running import NOBODY, problem
 
-DEPARTURE = timetable_pb2.Departure(id="dep_1", route=LEG.route, service_date="2030-06-01", state=1, version=7)
+DEPARTURE = timetable_pb2.Departure(
+    id="dep_1", route=LEG.route, service_date="2030-06-01", state=1, starts_at=at(2030, 6, 1), version=7
+)
 BOOKING = bookings_pb2.Booking(
     id="bkg_1", state=1, payment=bookings_pb2.Payment(state=1), created_at=at(2030, 6, 1), version=2
 )

@@ -138,6 +138,7 @@ def call(fields: dict[str, Any]) -> dict[str, Any]:
         "stop",
         "is_boarding_allowed",
         "is_alighting_allowed",
+        "is_interpolated",
         stop_id=stop["id"],
         feed_stop_id=stop["feed_stop_id"] or None,
         stop_name=stop["name"],
@@ -146,6 +147,7 @@ def call(fields: dict[str, Any]) -> dict[str, Any]:
         longitude=stop["longitude"],
         boarding=fields["is_boarding_allowed"],
         alighting=fields["is_alighting_allowed"],
+        interpolated=fields["is_interpolated"],
     )
 
 

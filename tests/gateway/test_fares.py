@@ -24,7 +24,7 @@ RULES = {
     "minimum_minor": 100,
     "maximum_minor": 5000,
     "rounding_minor": 5,
-    "zone_fares": [{"origin_zone_id": "A", "destination_zone_id": "B", "amount_minor": 350}],
+    "zone_fares": [{"origin_zone_id": "A", "destination_zone_id": "B", "feed_route_id": "X7", "amount_minor": 350}],
 }
 
 
@@ -172,7 +172,7 @@ async def test_put_fare_policy_that_has_changed_is_a_412(edge: Edge):
         ({"base_minor": "200"}, "/base_minor"),
         ({"rounding_minor": 0}, "/rounding_minor"),
         ({"categories": [{"category": "adult", "percent": 1001}]}, "/categories/0/percent"),
-        ({"zone_fares": [{"origin_zone_id": "A", "amount_minor": 1}]}, "/zone_fares/0/destination_zone_id"),
+        ({"zone_fares": [{"origin_zone_id": "A"}]}, "/zone_fares/0/amount_minor"),
         ({"base_major": 2}, "/base_major"),
     ],
 )

@@ -53,6 +53,7 @@ def departure(departure_id: str = "dep_1", **fields: object) -> timetable_pb2.De
             scheduled_arrival_at=at(2030, 6, 1, 8, 30, 15),
             is_alighting_allowed=True,
             distance_meters=9200.5,
+            is_interpolated=True,
         ),
     ]
     found = timetable_pb2.Departure(
@@ -70,6 +71,8 @@ def departure(departure_id: str = "dep_1", **fields: object) -> timetable_pb2.De
         layout_id="lay_default",
         capacity=50,
         version=7,
+        pattern_id="pat_1",
+        starts_at=at(2030, 6, 1, 8),
     )
     for name, value in fields.items():
         found.ClearField(name) if value is None else setattr(found, name, value)
@@ -98,6 +101,7 @@ IN_JSON = {
             "boarding": True,
             "alighting": False,
             "distance_meters": 0.0,
+            "interpolated": False,
         },
         {
             "sequence": 1,
@@ -112,11 +116,14 @@ IN_JSON = {
             "boarding": False,
             "alighting": True,
             "distance_meters": 9200.5,
+            "interpolated": True,
         },
     ],
     "vehicle": {"id": "veh_1", "label": "HH-HW 142"},
     "layout_id": "lay_default",
     "capacity": 50,
+    "pattern_id": "pat_1",
+    "starts_at": "2030-06-01T08:00:00Z",
     "version": 7,
 }
 
