@@ -136,4 +136,5 @@ def differs(there: Laid, wanted: Departure) -> bool:
 
 
 def may_withdraw(there: Laid) -> bool:
+    """Tell whether a departure could still be taken off the road."""
     return there.state not in STARTED and there.state != DepartureState.CANCELLED

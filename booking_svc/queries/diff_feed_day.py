@@ -40,4 +40,5 @@ def diff_feed_day(work: Work, *, timetable: Timetable, sold_on: date) -> DayRepo
 
 
 def in_parts(ids: Sequence[str]) -> list[Sequence[str]]:
+    """Cut ids into as many as one statement may name."""
     return [ids[start : start + IDS_A_READ] for start in range(0, len(ids), IDS_A_READ)]

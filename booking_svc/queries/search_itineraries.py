@@ -74,6 +74,7 @@ def find_rides(work: Work, origin_stop_id: str, destination_stop_id: str, day: d
 
 
 def ride_of(departure: Departure, one: Connecting) -> Ride:
+    """Put a departure together with where riders get on and off."""
     leaves_at = departure.starts_at + timedelta(seconds=one.leaves_after_seconds)
     return Ride(departure, one.origin, one.destination, leaves_at)
 
