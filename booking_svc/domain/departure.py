@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
-from math import asin, cos, radians, sin, sqrt
 from zoneinfo import ZoneInfo
 
 from booking_svc.domain.errors import (
@@ -14,9 +13,7 @@ from booking_svc.domain.errors import (
     StaleVersion,
     UnknownStop,
 )
-
-EARTH_RADIUS_METERS = 6_371_008.8
-"""Mean radius of the Earth, IUGG."""
+from booking_svc.domain.geography import great_circle_meters
 
 
 class Mode(StrEnum):
@@ -273,8 +270,5 @@ def day_start(service_date: date, timezone: str) -> datetime:
 
 
 def distance_meters(one: Stop, other: Stop) -> float:
-    """Measure the great-circle distance by the haversine formula (R. W. Sinnott, 1984)."""
-    lat1, lat2 = radians(one.latitude), radians(other.latitude)
-    half_lat, half_lon = (lat2 - lat1) / 2, radians(other.longitude - one.longitude) / 2
-    chord = sin(half_lat) ** 2 + cos(lat1) * cos(lat2) * sin(half_lon) ** 2
-    return 2 * EARTH_RADIUS_METERS * asin(min(1.0, sqrt(chord)))
+    """Measure the great-circle distance between two stops."""
+    return great_circle_meters((one.latitude, one.longitude), (other.latitude, other.longitude))

@@ -1,0 +1,93 @@
+"""The rows of a feed's files, reduced to the columns that are asked for."""
+
+import csv
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
+
+from booking_svc.gtfs.archive import Archive
+from booking_svc.gtfs.problems import BadValue, Problems, UnreadableFeed, shown
+from booking_svc.gtfs.tables import CALENDAR, CALENDAR_DATES, TABLES, Table
+
+COLUMNS_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Where a row stands."""
+
+    file: str
+    line: int
+    problems: Problems
+
+    def warn(self, field: str, reason: str) -> None:
+        self.problems.warning(self.file, self.line, field, reason)
+
+
+def check_tables(archive: Archive) -> None:
+    """See that all files and columns are there that a feed needs, tell all that are not, and stop if any is."""
+    missing = [(table.file, "") for table in TABLES if table.is_required and table.file not in archive]
+    if CALENDAR.file not in archive and CALENDAR_DATES.file not in archive:
+        missing.append((CALENDAR.file, ""))
+    for table in TABLES:
+        if table.file in archive:
+            _, header = open_table(archive, table)
+            missing += [(table.file, column) for column in table.required if column not in header]
+    for file, column in missing:
+        what = "Has no such column" if column else "Is missing"
+        archive.problems.error(file, 1 if column else 0, column, f"{what}: add it to the feed.")
+    if missing:
+        raise UnreadableFeed
+
+
+def visit(archive: Archive, table: Table, take: Callable[[Row, list[str]], None]) -> None:
+    """Hand every row and its cells to a function; a BadValue that it raises is told, and the row is left."""
+    for line, cells in rows_of(archive, table):
+        row = Row(table.file, line, archive.problems)
+        try:
+            take(row, cells)
+        except BadValue as bad:
+            archive.problems.error(table.file, line, bad.field, bad.detail)
+
+
+def rows_of(archive: Archive, table: Table) -> Iterator[tuple[int, list[str]]]:
+    """Yield the line and the cells of every row that is not blank; an absent file has none, an absent cell is blank."""
+    if table.file not in archive:
+        return
+    reader, header = open_table(archive, table)
+    width = len(header)
+    pick = itemgetter(*(header.index(column) if column in header else width for column in table.columns))
+    count, line = 0, reader.line_num + 1
+    try:
+        for cells in reader:
+            if any(cells):
+                count += 1
+                if len(cells) != width:
+                    fit(cells, width, Row(table.file, line, archive.problems))
+                cells.append("")
+                yield line, [cell.strip() for cell in pick(cells)]
+            line = reader.line_num + 1
+            if count > table.rows_max:
+                archive.problems.stop(table.file, line, "", f"Has more than {table.rows_max} rows: divide the feed.")
+    except csv.Error:
+        archive.problems.stop(table.file, line, "", "Is not CSV here: see that quotes are closed and lines end in LF.")
+
+
+def open_table(archive: Archive, table: Table) -> tuple[Any, list[str]]:
+    """Return a reader that stands after the header, and the header."""
+    reader = csv.reader(archive.lines(table.file), skipinitialspace=True)
+    try:
+        header = [cell.strip().lower() for cell in next((row for row in reader if any(row)), [])]
+    except csv.Error:
+        header = []
+    if len(header) > COLUMNS_MAX:
+        archive.problems.stop(table.file, 1, "", f"Has more than {COLUMNS_MAX} columns: leave some out.")
+    return reader, header
+
+
+def fit(cells: list[str], width: int, row: Row) -> None:
+    """Give a row as many cells as the header has."""
+    if any(cells[width:]):
+        row.warn("", f"Has more cells than the header, as {shown(cells[-1])}: put texts with commas in quotes.")
+    cells[width:] = [""] * (width - len(cells))

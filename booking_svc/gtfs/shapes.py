@@ -1,0 +1,48 @@
+"""The shapes of a feed."""
+
+from array import array
+from collections import defaultdict
+
+from booking_svc.domain.shape import Shape, shape_of
+from booking_svc.gtfs.archive import Archive
+from booking_svc.gtfs.problems import BadValue
+from booking_svc.gtfs.rows import rows_of
+from booking_svc.gtfs.tables import SHAPES
+from booking_svc.gtfs.values import identifier, number, whole
+
+POINTS_MAX = 100_000
+UNITS_MAX = 1e9
+
+
+def read_shapes(archive: Archive) -> dict[str, Shape]:
+    """Read shapes of two points or more; one with a wrong point is left out as a whole.
+
+    Distances in the feed's own unit count when every point has one and they do not go back.
+    """
+    raw: dict[str, array[float]] = defaultdict(lambda: array("d"))
+    broken = set()
+    for line, (shape_id, latitude, longitude, sequence, unit) in rows_of(archive, SHAPES):
+        try:
+            points = raw[identifier("shape_id", shape_id)]
+            if len(points) >= POINTS_MAX * 4:
+                raise BadValue("shape_pt_sequence", f"Has more than {POINTS_MAX} points: leave some out.")
+            points.extend((
+                whole("shape_pt_sequence", sequence),
+                number("shape_pt_lat", latitude, least=-90, most=90),
+                number("shape_pt_lon", longitude, least=-180, most=180),
+                number("shape_dist_traveled", unit, least=0, most=UNITS_MAX) if unit else -1.0,
+            ))  # fmt: skip
+        except BadValue as bad:
+            archive.problems.error(SHAPES.file, line, bad.field, bad.detail)
+            broken.add(shape_id)
+    return {
+        shape_id: shape_from(points) for shape_id, points in raw.items() if shape_id not in broken and len(points) >= 8
+    }
+
+
+def shape_from(points: "array[float]") -> Shape:
+    """Put points, given flat, in their order."""
+    ordered = sorted(zip(*[iter(points)] * 4, strict=True), key=lambda point: point[0])
+    units = [point[3] for point in ordered]
+    has_units = 0.0 <= units[0] < units[-1] and units == sorted(units)
+    return shape_of([(point[1], point[2]) for point in ordered], units if has_units else ())
