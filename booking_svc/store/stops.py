@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from booking_svc.domain.departure import EARTH_RADIUS_METERS, Stop
+from booking_svc.domain.departure import Stop
+from booking_svc.domain.geography import EARTH_RADIUS_METERS
 from booking_svc.store.tables import StopRow
 from chassis.database import table_of
 
