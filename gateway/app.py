@@ -12,6 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.types import Scope
 
+from chassis.access import Caller
 from chassis.clock import Clock, SystemClock
 from chassis.errors import Failure
 from chassis.keys import Verifier, open_signer
@@ -84,17 +85,21 @@ def layers(
         )
     if settings.rate_limits == "on":
         found.append(Middleware(RateLimits, subject_of=subject_of, clock=ticks))
-    found.append(Middleware(BodyLimit, subject_of=subject_of))
+    found.append(Middleware(BodyLimit, caller_of=caller_of))
     return found
 
 
-def subject_of(scope: Scope) -> str:
-    """Name who is calling; nobody for a token that is not good."""
+def caller_of(scope: Scope) -> Caller:
+    """Tell who is calling; nobody for a token that is not good."""
     try:
         caller, _ = identify(Request(scope))
     except Failure:
-        return ""
-    return caller.subject
+        return Caller()
+    return caller
+
+
+def subject_of(scope: Scope) -> str:
+    return caller_of(scope).subject
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """Bounds what one caller may ask for: the size of a body and the rate of requests."""
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -9,20 +10,26 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from chassis.access import Caller
 from chassis.errors import OverLimit
 from gateway.problems import HttpRefusal, problem_response
 
 BODY_BYTES_MAX = 64 * 1024
-BODY_BYTES_MAX_BY_PREFIX: Mapping[str, int] = {
-    "/v1/feeds": 64 * 1024 * 1024,
+LARGER_BODIES: Mapping[str, tuple[int, str]] = {
+    # A zip of 64 MiB and the form around it.
+    "/v1/feeds": (64 * 1024 * 1024 + BODY_BYTES_MAX, "timetable:write"),
     # A departure of 300 calls, a fare for each pair of 100 zones, a ferry's 2,000 seats.
-    "/v1/departures": 1024 * 1024,
-    "/v1/fare-policies": 1024 * 1024,
-    "/v1/layouts": 1024 * 1024,
+    "/v1/departures": (1024 * 1024, "timetable:write"),
+    "/v1/fare-policies": (1024 * 1024, "fares:write"),
+    "/v1/layouts": (1024 * 1024, "timetable:write"),
     # 500 positions, 200 quotes.
-    "/v1/vehicles": 256 * 1024,
-    "/v1/quotes/batch": 256 * 1024,
+    "/v1/vehicles": (256 * 1024, "positions:write"),
+    "/v1/quotes/batch": (256 * 1024, ""),
 }
+"""Where larger bodies are taken: how large, and the scope of those who may send them; any that signs in when empty."""
+BODY_SECONDS = 30.0
+BODY_BYTES_PER_SECOND_MIN = 256 * 1024
+"""How long a body may take to arrive: half a minute, and more for a large one."""
 BUCKETS_MAX = 50_000
 
 
@@ -122,40 +129,54 @@ def address_block(scope: Scope) -> str:
 class BodyLimit:
     """Stops reading a body that is larger than its operation takes, however it is sent.
 
-    Larger ones are read for who has signed in only: reading comes before anything else is checked.
+    Larger ones are read for those only who may send them: reading comes before anything else is checked. A body that
+    comes too slowly is not waited for.
     """
 
-    def __init__(self, app: ASGIApp, *, subject_of: Callable[[Scope], str]) -> None:
+    def __init__(self, app: ASGIApp, *, caller_of: Callable[[Scope], Caller]) -> None:
         self._app = app
-        self._subject_of = subject_of
+        self._caller_of = caller_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        bytes_max = body_bytes_max(scope["path"])
-        if bytes_max > BODY_BYTES_MAX and not self._subject_of(scope):
-            bytes_max = BODY_BYTES_MAX
+        bytes_max = self._bytes_max(scope)
         if declared_bytes(scope) > bytes_max:
             await problem_response(HttpRefusal("body_too_large"), path=scope["path"])(scope, receive, send)
             return
-        received_bytes = 0
+        received_bytes, is_whole = 0, False
+        late_at = asyncio.get_running_loop().time() + BODY_SECONDS + bytes_max / BODY_BYTES_PER_SECOND_MIN
 
         async def receive_bounded() -> Message:
-            nonlocal received_bytes
-            message = await receive()
+            nonlocal received_bytes, is_whole
+            try:
+                async with asyncio.timeout_at(None if is_whole else late_at):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408) from None
             received_bytes += len(message.get("body", b""))
+            is_whole = not message.get("more_body")
             if received_bytes > bytes_max:
                 raise HTTPException(413)
             return message
 
         await self._app(scope, receive_bounded, send)
 
+    def _bytes_max(self, scope: Scope) -> int:
+        """Say how large a body an operation takes from whoever sends it."""
+        bytes_max, needed = largest_body(scope["path"])
+        if bytes_max == BODY_BYTES_MAX:
+            return bytes_max
+        caller = self._caller_of(scope)
+        may_send = caller.has(needed) if needed else bool(caller.subject)
+        return bytes_max if may_send else BODY_BYTES_MAX
 
-def body_bytes_max(path: str) -> int:
-    """Say how large a body an operation takes from who has signed in."""
-    larger = (size for prefix, size in BODY_BYTES_MAX_BY_PREFIX.items() if path.startswith(prefix))
-    return next(larger, BODY_BYTES_MAX)
+
+def largest_body(path: str) -> tuple[int, str]:
+    """Say how large a body an operation takes, and the scope of those who may send one so large."""
+    larger = (found for prefix, found in LARGER_BODIES.items() if path.startswith(prefix))
+    return next(larger, (BODY_BYTES_MAX, ""))
 
 
 def declared_bytes(scope: Scope) -> int:

@@ -104,6 +104,7 @@ CODE_OF_STATUS = {
     403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
+    408: "deadline_exceeded",
     413: "body_too_large",
     415: "unsupported_media_type",
     422: "malformed_body",
@@ -201,6 +202,7 @@ class HttpRefusal(Failure):
         "method_not_allowed": "This path does not take that method.",
         "body_too_large": "The body is larger than this operation takes.",
         "unsupported_media_type": UnsupportedMediaType.detail,
+        "deadline_exceeded": "The body took too long to come. Repeat with the same key.",
         "malformed_body": "The body cannot be read as what this operation takes.",
     }
 

@@ -1,12 +1,17 @@
 """Nobody gets more than their share, and nobody loses theirs to somebody else."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from chassis.access import Caller
+from gateway import limits
 from gateway.app import layers
 from gateway.limits import (
     BODY_BYTES_MAX,
@@ -222,3 +227,66 @@ async def test_every_operation_with_a_body_has_a_limit(shared: Running):
     for method, path in found:
         reply = await shared.client.request(method, path, content=b"x" * (BODY_BYTES_MAX + 1))
         problem(reply, 413, "body_too_large")
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(shared: Running, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(limits, "BODY_SECONDS", 0.2)
+    headers = [(b"host", b"gateway"), (b"content-type", b"application/json")]
+    scope = {
+        "type": "http", "method": "POST", "path": "/v1/quotes", "raw_path": b"/v1/quotes", "query_string": b"",
+        "headers": headers, "client": ("127.0.0.1", 1), "server": ("gateway", 80), "scheme": "http", "root_path": "",
+        "http_version": "1.1", "asgi": {"version": "3.0"},
+    }  # fmt: skip
+    coming = [{"type": "http.request", "body": b"{", "more_body": True}]
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return coming.pop() if coming else await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await asyncio.wait_for(shared.app(scope, receive, send), 5)
+    assert (sent[0]["status"], json.loads(sent[1]["body"])["code"]) == (504, "deadline_exceeded")
+
+
+async def test_who_has_sent_everything_may_wait_for_as_long_as_it_takes(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(limits, "BODY_SECONDS", 0.1)
+    monkeypatch.setattr(limits, "BODY_BYTES_PER_SECOND_MIN", 10**9)
+    gone = asyncio.Event()
+    coming = [{"type": "http.request", "body": b"x", "more_body": False}]
+    seen: list[str] = []
+
+    async def receive() -> Any:
+        if coming:
+            return coming.pop()
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def app(_scope: Scope, receive: Receive, _send: Send) -> None:
+        seen.extend([(await receive())["type"], (await receive())["type"]])
+
+    limited = limits.BodyLimit(app, caller_of=lambda _: Caller())
+    scope = {"type": "http", "path": "/v1/quotes", "headers": []}
+    waiting = asyncio.create_task(limited(scope, receive, served))
+    await asyncio.sleep(0.3)
+    gone.set()
+    await waiting
+    assert seen == ["http.request", "http.disconnect"]
+
+
+@pytest.mark.parametrize(
+    ("caller", "bytes_max"),
+    [
+        (Caller(), BODY_BYTES_MAX),
+        (Caller(subject="usr_1", scopes=frozenset({"bookings"})), BODY_BYTES_MAX),
+        (Caller(subject="usr_1", scopes=frozenset({"timetable:write"})), limits.LARGER_BODIES["/v1/feeds"][0]),
+    ],
+)
+async def test_a_large_body_is_read_for_those_only_who_may_send_it(caller: Caller, bytes_max: int):
+    limited = limits.BodyLimit(served, caller_of=lambda _: caller)
+    transport = httpx2.ASGITransport(app=limited)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://x") as client:
+        for length, status in ((bytes_max, 200), (bytes_max + 1, 413)):
+            reply = await client.post("/v1/feeds", content=b"", headers={"Content-Length": str(length)})
+            assert reply.status_code == status
