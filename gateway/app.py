@@ -25,18 +25,21 @@ from gateway.caller import identify
 from gateway.edge import Edge
 from gateway.limits import BodyLimit, RateLimits
 from gateway.openapi import DESCRIPTION, TAGS, Api
-from gateway.routes import bookings, docs, fares, health, people, timetable, vehicles
+from gateway.public_cache import PublicCache
+from gateway.routes import bookings, docs, fares, health, people, search, timetable, vehicles
 from gateway.settings import GatewaySettings
 
 NAME = "gateway"
 PRUNE_SECONDS = 3600.0
-EXPOSED_HEADERS = ("ETag", "Idempotent-Replayed", "Retry-After", "X-Request-ID", "RateLimit", "RateLimit-Policy")
+EXPOSED_HEADERS = (
+    "ETag", "Idempotent-Replayed", "Location", "Retry-After", "X-Request-ID", "RateLimit", "RateLimit-Policy"
+)  # fmt: skip
 
 
 def create_app(
     settings: GatewaySettings, *, clock: Clock | None = None, ticks: Callable[[], float] = time.monotonic
 ) -> FastAPI:
-    """Wire the parts together; `ticks` are the seconds by which requests are limited."""
+    """Wire the parts together; `ticks` are the seconds by which requests are limited and answers kept."""
     registry = CollectorRegistry()
     app = Api(
         title="Headway",
@@ -59,7 +62,7 @@ def create_app(
 
 def add_routes(app: FastAPI) -> None:
     """Serve the API under /v1, and what browsers and operations ask for beside it."""
-    for module in (timetable, fares, bookings, vehicles, people):
+    for module in (search, timetable, fares, bookings, vehicles, people):
         app.include_router(module.router, prefix="/v1")
     app.include_router(health.keys_router, prefix="/v1")
     app.include_router(health.keys_router, include_in_schema=False)
@@ -85,6 +88,7 @@ def layers(
         )
     if settings.rate_limits == "on":
         found.append(Middleware(RateLimits, subject_of=subject_of, clock=ticks))
+    found.append(Middleware(PublicCache, subject_of=subject_of, clock=ticks))
     found.append(Middleware(BodyLimit, caller_of=caller_of))
     return found
 

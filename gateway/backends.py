@@ -7,7 +7,7 @@ booking = await services.ask(services.bookings.GetBooking, GetBookingRequest(...
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 from fastapi import Depends
 from grpc import aio
@@ -89,13 +89,24 @@ class Exchange:
 
     async def ask(self, method: aio.UnaryUnaryMultiCallable[Asked, Answered], message: Asked, call: Call) -> Answered:
         """Make a call and return its answer; raise RemoteFailure, or ClientGone when nobody waits for it any more."""
-        with reading_failures():
-            answering = method(message, timeout=call.timeout, metadata=aio.Metadata(*call.metadata))
-            async with self._waited_for(answering):
-                answer = await answering
-                if (await answering.trailing_metadata()).get(REPLAYED) == "true":
-                    self._response.headers["Idempotent-Replayed"] = "true"
+        answer: Answered = await self._answer(method, message, call)
         return answer
+
+    async def send_many(
+        self, method: "aio.StreamUnaryMultiCallable[Asked, Answered]", messages: AsyncIterator[Asked], call: Call
+    ) -> Answered:
+        """Make a call of many messages and return its answer, likewise."""
+        answer: Answered = await self._answer(method, messages, call)
+        return answer
+
+    async def ask_in_passing(
+        self, method: aio.UnaryUnaryMultiCallable[Asked, Answered], message: Asked, call: Call, *, seconds: float
+    ) -> Answered | None:
+        """Make a call whose answer is welcome and not needed: None when it fails or takes too long."""
+        try:
+            return await method(message, timeout=seconds, metadata=aio.Metadata(*call.metadata))
+        except aio.AioRpcError:
+            return None
 
     async def ask_for_many(
         self, method: aio.UnaryStreamMultiCallable[Asked, Answered], message: Asked, call: Call
@@ -105,6 +116,16 @@ class Exchange:
             answering = method(message, timeout=call.timeout, metadata=aio.Metadata(*call.metadata))
             async with self._waited_for(answering):
                 return [answer async for answer in answering]
+
+    async def _answer(self, method: Any, sent: Any, call: Call) -> Any:
+        """Wait for an answer as long as the client does, and tell it when that is a repeat."""
+        with reading_failures():
+            answering = method(sent, timeout=call.timeout, metadata=aio.Metadata(*call.metadata))
+            async with self._waited_for(answering):
+                answer = await answering
+                if (await answering.trailing_metadata()).get(REPLAYED) == "true":
+                    self._response.headers["Idempotent-Replayed"] = "true"
+        return answer
 
     @asynccontextmanager
     async def _waited_for(self, answering: aio.Call) -> AsyncIterator[None]:

@@ -3,7 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.schemas.shapes import CURRENCY_PATTERN, EMAIL_PATTERN, ID_PATTERN, OPERATOR_PATTERN, WITHOUT_NUL
+from gateway.schemas.shapes import (
+    CURRENCY_PATTERN,
+    EMAIL_PATTERN,
+    ID_PATTERN,
+    OPERATOR_PATTERN,
+    PLACE_PATTERN,
+    PRINTABLE,
+    WITHOUT_NUL,
+)
 
 DETAIL_CHARS_MAX = 500
 OTHERWISE = "Give what the documentation of this operation shows here."
@@ -61,6 +69,8 @@ FORMS: Mapping[str, str] = {
     EMAIL_PATTERN: "Give an e-mail address, for example ada@example.com.",
     OPERATOR_PATTERN: 'Give an operator\'s identifier, for example demo, or "*" for every operator.',
     CURRENCY_PATTERN: "Give the three capital letters of a currency, for example EUR.",
+    PLACE_PATTERN: "Give latitude and longitude in degrees, for example 41.1496,-8.6109.",
+    PRINTABLE: "Leave control characters out.",
     WITHOUT_NUL: "Leave the zero character out.",
 }
 """The pattern that text does not have -> what to write."""

@@ -21,11 +21,11 @@ TAGS = [
     {"name": "Operator", "description": "Put departures on sale, keep the fleet, the fares and the staff."},
     {"name": "Integration", "description": "For programs: keys, events, reports."},
 ]
-JOURNEY = ("list_departures", "quote_fare", "create_guest", "hold_booking", "confirm_booking")
+JOURNEY = ("search_itineraries", "quote_fare", "create_guest", "hold_booking", "confirm_booking")
 """What the documentation opens with, in order."""
 DESCRIPTION = """Sell seats on coaches, ferries and shuttles, track the vehicles, price the rides.
 
-A journey, from top to bottom: `list_departures`, `quote_fare`, a token by `create_guest`, `hold_booking`, then
+A journey, from top to bottom: `search_itineraries`, `quote_fare`, a token by `create_guest`, `hold_booking`, then
 `confirm_booking`. Looking and quoting need no token; press **Authorize** for the rest.
 
 Times are RFC 3339 in UTC, amounts are whole numbers of the currency's smallest unit. Refusals are

@@ -7,10 +7,12 @@ edge.services.last("GetBooking").message           what the gateway asked
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +100,8 @@ class RecordingServices(grpc.GenericRpcHandler):
         write = message_factory.GetMessageClass(method.output_type).SerializeToString
         if method.server_streaming:
             return grpc.unary_stream_rpc_method_handler(self._streaming(method.name), read, write)
+        if method.client_streaming:
+            return grpc.stream_unary_rpc_method_handler(self._gathering(method.name), read, write)
         return grpc.unary_unary_rpc_method_handler(self._unary(method.name), read, write)
 
     def _unary(self, rpc: str) -> Any:
@@ -113,7 +117,13 @@ class RecordingServices(grpc.GenericRpcHandler):
 
         return serve
 
-    async def _answer(self, rpc: str, message: Message, context: aio.ServicerContext) -> Any:
+    def _gathering(self, rpc: str) -> Any:
+        async def serve(messages: AsyncIterator[Message], context: aio.ServicerContext) -> Message:
+            return await self._answer(rpc, [message async for message in messages], context)
+
+        return serve
+
+    async def _answer(self, rpc: str, message: Any, context: aio.ServicerContext) -> Any:
         left = context.time_remaining()
         assert left is not None, f"{rpc} was called without a deadline"
         self.calls.append(Recorded(rpc, message, dict(context.invocation_metadata()), left))
@@ -179,20 +189,28 @@ class Edge:
         return found | {name.replace("_", "-"): value for name, value in headers.items()}
 
 
+def in_haste() -> Callable[[], float]:
+    """Make a clock on which no two looks are within a second, so that nothing is answered from before."""
+    return count(step=10.0).__next__
+
+
 @asynccontextmanager
-async def gateway_before(services: RecordingServices, folder: Path, **addresses: str) -> AsyncIterator[Edge]:
+async def gateway_before(
+    services: RecordingServices, folder: Path, *, ticks: Callable[[], float] = time.monotonic, **addresses: str
+) -> AsyncIterator[Edge]:
     """Run the gateway before services at some addresses; nobody is at the others."""
     settings = settings_for(f"sqlite:///{folder}/gateway.db", folder, admin_client_secret="", **addresses)
-    async with running(settings) as found:
+    async with running(settings, ticks=ticks) as found:
         yield Edge(found.app, found.client, services)
 
 
 @asynccontextmanager
-async def gateway_and_services(folder: Path) -> AsyncIterator[Edge]:
+async def gateway_and_services(folder: Path, *, ticks: Callable[[], float] = time.monotonic) -> AsyncIterator[Edge]:
     """Run the gateway before one server that plays every service."""
     async with recording_server(RecordingServices()) as server:
         names = ("booking_address", "tracking_address", "pricing_address")
-        async with gateway_before(server.services, folder, **dict.fromkeys(names, server.address)) as edge:
+        addresses = dict.fromkeys(names, server.address)
+        async with gateway_before(server.services, folder, ticks=ticks, **addresses) as edge:
             yield edge
 
 

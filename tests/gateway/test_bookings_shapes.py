@@ -18,11 +18,14 @@ from headway.types.v1 import timetable_pb2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.schemas import bookings, fares, timetable, vehicles
+from gateway.schemas import bookings, fares, search, timetable, vehicles
 
 SHAPES: dict[type[Message], Any] = {
     timetable_pb2.Departure: timetable.Departure,
     timetable_pb2.Leg: timetable.Leg,
+    timetable_pb2.Pattern: search.Pattern,
+    timetable_service_pb2.FoundStop: search.FoundStop,
+    timetable_service_pb2.ListedRoute: search.ListedRoute,
     bookings_pb2.Booking: bookings.Booking,
     booking_service_pb2.CancellationQuote: bookings.CancellationQuote,
     booking_service_pb2.HistoryEntry: bookings.HistoryEntry,
@@ -151,6 +154,15 @@ def call(fields: dict[str, Any]) -> dict[str, Any]:
     )
 
 
+def stop(fields: dict[str, Any]) -> dict[str, Any]:
+    return fields | {name: fields[name] or None for name in ("feed_stop_id", "zone_id", "station_id")}
+
+
+def pattern_call(fields: dict[str, Any]) -> dict[str, Any]:
+    flags = {"boarding": "is_boarding_allowed", "alighting": "is_alighting_allowed", "interpolated": "is_interpolated"}
+    return without(fields, *flags.values(), **{ours: fields[theirs] for ours, theirs in flags.items()})
+
+
 def booking(fields: dict[str, Any]) -> dict[str, Any]:
     tickets = [
         ticket | {"svg_url": f"/v1/bookings/{fields['id']}/tickets/{ticket['id']}.svg"} for ticket in fields["tickets"]
@@ -170,6 +182,10 @@ RETOLD: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "LegEnd": lambda fields: without(fields, "sequence", expected_at=None),
     "Leg": lambda fields: without(fields, "operator_id", delay_seconds=None),
     "Call": call,
+    "Stop": stop,
+    "PatternCall": pattern_call,
+    "FoundStop": lambda fields: without(fields, "stop", **fields["stop"]),
+    "ListedRoute": lambda fields: without(fields, "route", **fields["route"]),
     "Departure": lambda fields: fields | {"feed_trip_id": fields["feed_trip_id"] or None},
     "Item": lambda fields: fields | {"seat_id": fields["seat_id"] or None},
     "Payment": lambda fields: fields | {"action_url": fields["action_url"] or None},

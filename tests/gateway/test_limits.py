@@ -214,8 +214,8 @@ def test_limits_are_off_where_the_settings_say_so(tmp_path: Path):
         settings = settings_for("sqlite:///x", tmp_path, rate_limits=switch)
         return [layer.cls.__name__ for layer in layers(settings, CollectorRegistry())]
 
-    assert names("on") == ["Edge", "RateLimits", "BodyLimit"]
-    assert names("off") == ["Edge", "BodyLimit"]
+    assert names("on") == ["Edge", "RateLimits", "PublicCache", "BodyLimit"]
+    assert names("off") == ["Edge", "PublicCache", "BodyLimit"]
 
 
 async def test_every_operation_with_a_body_has_a_limit(shared: Running):
