@@ -144,9 +144,15 @@ def guarded(shared: Running) -> Iterator[tuple[str, str, dict[str, Any]]]:
 async def ask(shared: Running, method: str, path: str, operation: dict[str, Any], headers: dict[str, str]) -> Any:
     """Make a request that is right but for its headers and what is in its body."""
     extra = {"Idempotency-Key": "key-1", "If-Match": '"1"'}
-    body = {"json": {}} if "requestBody" in operation else {}
     raw = [(name.encode(), value.encode("latin-1")) for name, value in (extra | headers).items()]
-    return await shared.client.request(method, path, headers=raw, **body)
+    return await shared.client.request(method, path, headers=raw, **body_of(operation))
+
+
+def body_of(operation: dict[str, Any]) -> dict[str, Any]:
+    """Write a body of the right type with nothing right in it."""
+    if "requestBody" not in operation:
+        return {}
+    return {"files": {"zzz": b""}} if "multipart/form-data" in operation["requestBody"]["content"] else {"json": {}}
 
 
 async def test_the_token_that_the_forgeries_differ_from_is_good(shared: Running, forge: Forge):
@@ -216,7 +222,7 @@ async def test_a_key_is_asked_for_wherever_it_is_documented(shared: Running):
     assert len(found) >= 5
     for method, path, operation in found:
         for key in ({}, {"Idempotency-Key": ""}, {"Idempotency-Key": "a b"}, {"Idempotency-Key": "\xe9"}):
-            body = {"json": {}} if "requestBody" in operation else {}
+            body = body_of(operation)
             raw = [(name.encode(), value.encode("latin-1")) for name, value in (headers | key).items()]
             reply = await shared.client.request(method, path, headers=raw, **body)
             problem(reply, 400, "missing_idempotency_key")
