@@ -61,7 +61,7 @@ def encode_event(event: Any) -> Envelope:
     if isinstance(event, DepartureEvent):
         fact, message = DEPARTURE_FACTS[type(event)]
         departure = event.departure
-        content = message(departure=translate.departure_out(departure))
+        content = message(departure=translate.departure_out(departure, has_calls=False))
         return envelope("departure", fact, departure.operator_id, departure.id, content)
     if isinstance(event, FeedPublished):
         published = translate_feed.feed_published_out(event.feed)

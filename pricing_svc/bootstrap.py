@@ -20,6 +20,7 @@ from chassis.store import Store
 from chassis.writer import Metrics
 from pricing_svc import translate
 from pricing_svc.consumers import build_consumers
+from pricing_svc.flows.learn_departures import Learning
 from pricing_svc.flows.quoting import Quoting
 from pricing_svc.flows.timetable import Timetable
 from pricing_svc.loops import build_loops
@@ -45,7 +46,8 @@ def build(settings: PricingSettings, clock: Clock | None = None, registry: Colle
     store = open_store(settings.database_url, clock, registry)
     signer = open_signer("pricing", settings.keys_dir)
     timetable = Timetable(settings.booking_address, ServiceIdentity(signer, now=clock.now))
-    quoting = Quoting(store, timetable, lifetime=timedelta(seconds=settings.quote_seconds))
+    learning = Learning(store, timetable)
+    quoting = Quoting(store, learning, lifetime=timedelta(seconds=settings.quote_seconds))
     bus = Bus(settings.nats_url, name="pricing", streams=translate.STREAMS)
     edge = Edge(RULES, Verifier(settings.keys_dir / "trusted"), clock, registry=registry)
     server = RpcServer(edge, host=settings.grpc_host, port=settings.grpc_port, has_reflection=settings.reflection)
@@ -54,14 +56,14 @@ def build(settings: PricingSettings, clock: Clock | None = None, registry: Colle
         PricingServicer(store, quoting, signer),
         pricing_service_pb2.DESCRIPTOR.services_by_name["PricingService"],
     )
-    consumers = [consumer.run for consumer in build_consumers(store, bus, registry)]
+    consumers = [consumer.run for consumer in build_consumers(store, bus, learning, registry)]
     return Service(
         name="pricing",
         store=store,
         bus=bus,
         relay=Relay(store, bus, source="headway/pricing", registry=registry),
         server=server,
-        loops=[*consumers, *build_loops(store, timetable)],
+        loops=[*consumers, *build_loops(store, timetable, learning)],
         closing=[timetable.close],
         metrics_port=settings.metrics_port,
     )

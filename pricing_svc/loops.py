@@ -4,6 +4,7 @@ from functools import partial
 
 from chassis.lifecycle import Loop, every
 from chassis.store import Store
+from pricing_svc.flows.learn_departures import Learning
 from pricing_svc.flows.rebuild_departures import rebuild_departures
 from pricing_svc.flows.timetable import Timetable
 from pricing_svc.store.work import Work
@@ -13,11 +14,11 @@ REBUILD_SECONDS = 60.0
 TIDY_SECONDS = 600.0
 
 
-def build_loops(store: Store[Work], timetable: Timetable) -> list[Loop]:
+def build_loops(store: Store[Work], timetable: Timetable, learning: Learning) -> list[Loop]:
     """Make the loops that fill an empty read model and keep the tables small."""
 
     async def rebuild_when_empty() -> None:
-        await every(REBUILD_SECONDS, partial(rebuild_departures, store, timetable))
+        await every(REBUILD_SECONDS, partial(rebuild_departures, store, timetable, learning))
 
     async def tidy_now_and_then() -> None:
         await every(TIDY_SECONDS, partial(tidy, store))

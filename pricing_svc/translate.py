@@ -1,12 +1,11 @@
 """Between the contract's messages and the domain; nothing else of this service knows both."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from headway.booking.v1 import availability_events_pb2, departure_events_pb2
+from headway.booking.v1 import availability_events_pb2, departure_events_pb2, feed_events_pb2
 from headway.pricing.v1 import fare_events_pb2, fares_pb2, pricing_service_pb2
 from headway.types.v1 import money_pb2, timetable_pb2
 
@@ -14,9 +13,18 @@ from chassis.access import Caller
 from chassis.bus import ROOT, Stream, subject_token
 from chassis.errors import Failure, InvalidInput
 from chassis.outbox import Envelope
-from pricing_svc.domain.departure import Availability, Call, Departure, DepartureState, Leg, Route
+from pricing_svc.domain.departure import (
+    Availability,
+    Call,
+    Departure,
+    DepartureState,
+    Leg,
+    Pattern,
+    PatternCall,
+    Route,
+)
 from pricing_svc.domain.events import FarePolicyPublished
-from pricing_svc.domain.fare_policy import CategoryFare, FarePolicy, ZoneFare
+from pricing_svc.domain.fare_policy import CategoryFare, FarePolicy, ZoneFare, policy_of_feed
 from pricing_svc.domain.quote import LegRequest, Quote, QuoteRequest
 
 STREAMS = (Stream("FARE", (f"{ROOT}.fare.>",)),)
@@ -41,8 +49,8 @@ DEPARTURE_EVENTS: dict[str, Any] = {
 """The facts of stream DEPARTURE that carry a departure, by the type that their header names."""
 
 
-class MalformedDeparture(InvalidInput):
-    detail = "This departure lacks times or has impossible distances."
+class MalformedPattern(InvalidInput):
+    detail = "This pattern lacks calls or has impossible distances."
 
 
 # Quotes
@@ -171,7 +179,8 @@ def fare_policy_in(policy: fares_pb2.FarePolicy) -> FarePolicy:
         maximum_minor=policy.maximum_minor,
         rounding_minor=policy.rounding_minor,
         zone_fares=tuple(
-            ZoneFare(fare.origin_zone_id, fare.destination_zone_id, fare.amount_minor) for fare in policy.zone_fares
+            ZoneFare(fare.origin_zone_id, fare.destination_zone_id, fare.amount_minor, fare.feed_route_id)
+            for fare in policy.zone_fares
         ),
     )
 
@@ -192,12 +201,26 @@ def fare_policy_out(policy: FarePolicy) -> fares_pb2.FarePolicy:
                 origin_zone_id=fare.origin_zone_id,
                 destination_zone_id=fare.destination_zone_id,
                 amount_minor=fare.amount_minor,
+                feed_route_id=fare.feed_route_id,
             )
             for fare in policy.zone_fares
         ],
         version=policy.version,
         is_published=policy.is_published,
+        feed_id=policy.feed_id,
     )
+
+
+def feed_fares_in(payload: bytes) -> FarePolicy | None:
+    """Read the fares of a feed that is on sale; None for a feed without any."""
+    told = feed_events_pb2.FeedPublished.FromString(payload)
+    if not told.fares.fares:
+        return None
+    fares = [
+        ZoneFare(fare.origin_zone_id, fare.destination_zone_id, fare.amount_minor, fare.feed_route_id)
+        for fare in told.fares.fares
+    ]
+    return policy_of_feed(told.operator_id, told.feed_id, told.fares.currency, fares)
 
 
 # Departures
@@ -221,7 +244,7 @@ def availability_event_in(payload: bytes) -> Availability:
 
 
 def departure_in(departure: timetable_pb2.Departure) -> Departure:
-    """Read a departure; raise MalformedDeparture where it cannot be priced."""
+    """Read a departure without its calls: the pattern has them."""
     route = departure.route
     return Departure(
         id=departure.id,
@@ -232,51 +255,45 @@ def departure_in(departure: timetable_pb2.Departure) -> Departure:
         headsign=departure.headsign,
         service_date=departure.service_date,
         state=STATES.get(departure.state, DepartureState.SCHEDULED),
-        calls=calls_in(departure.calls),
+        starts_at=departure.starts_at.ToDatetime(UTC),
+        pattern_id=departure.pattern_id,
         version=departure.version,
     )
 
 
-def calls_in(calls: Sequence[timetable_pb2.Call]) -> tuple[Call, ...]:
-    """Read calls; one without a time of its own takes the last one given before it."""
-    found: list[Call] = []
-    for sequence, call in enumerate(calls):
-        arrives_at = call.scheduled_arrival_at if call.HasField("scheduled_arrival_at") else None
-        departs_at = call.scheduled_departure_at if call.HasField("scheduled_departure_at") else None
-        before = found[-1].departs_at if found else None
+def pattern_in(pattern: timetable_pb2.Pattern) -> Pattern:
+    """Read a pattern; a call without a time of its own takes the last one given before it.
+
+    Raises MalformedPattern where rides on it cannot be priced.
+    """
+    found: list[PatternCall] = []
+    for call in pattern.calls:
+        before = found[-1].departs_seconds if found else 0
+        given = [name for name in ("arrival_seconds", "departure_seconds") if call.HasField(name)]
+        arrives, departs = (getattr(call, given[0]), getattr(call, given[-1])) if given else (before, before)
+        stop = call.stop
         found.append(
-            Call(
-                sequence=sequence,
-                stop_id=call.stop.id,
-                stop_name=call.stop.name,
-                timezone=call.stop.timezone,
-                zone_id=call.stop.zone_id,
-                arrives_at=first_time(arrives_at, departs_at, before),
-                departs_at=first_time(departs_at, arrives_at, before),
+            PatternCall(
+                stop_id=stop.id,
+                stop_name=stop.name,
+                timezone=stop.timezone,
+                zone_id=stop.zone_id,
+                arrives_seconds=arrives,
+                departs_seconds=departs,
                 is_boarding_allowed=call.is_boarding_allowed,
                 is_alighting_allowed=call.is_alighting_allowed,
                 distance_meters=meters(call.distance_meters),
             )
         )
     if len(found) < 2:
-        raise MalformedDeparture
-    return tuple(found)
-
-
-def first_time(own: Timestamp | None, other: Timestamp | None, before: datetime | None) -> datetime:
-    """Return the first time that is given."""
-    given = own or other
-    if given is not None:
-        return given.ToDatetime(UTC)
-    if before is None:
-        raise MalformedDeparture
-    return before
+        raise MalformedPattern
+    return Pattern(pattern.id, tuple(found))
 
 
 def meters(distance: float) -> int:
     """Return a distance in whole metres, so that money is never made from a float."""
     if not isfinite(distance) or not 0 <= distance <= METERS_MAX:
-        raise MalformedDeparture
+        raise MalformedPattern
     return round(distance)
 
 

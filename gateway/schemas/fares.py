@@ -145,11 +145,12 @@ class FarePolicy(Input):
     )
     version: Annotated[int, READ_ONLY] = Field(0, description="Also the ETag; 0 is the default, in force until another")
     is_published: Annotated[bool, READ_ONLY] = Field(False, description="false: a draft, which prices nothing yet")
+    feed_id: Annotated[str, READ_ONLY] = Field("", description="The feed that it was taken from; empty by hand")
 
     @classmethod
     def from_proto(cls, message: fares_pb2.FarePolicy) -> Self:
         return cls.model_validate(plain(message))
 
     def to_proto(self, policy_id: str) -> fares_pb2.FarePolicy:
-        sent = self.model_dump(exclude={"id", "operator_id", "version", "is_published"})
+        sent = self.model_dump(exclude={"id", "operator_id", "version", "is_published", "feed_id"})
         return fares_pb2.FarePolicy(id=policy_id, **sent)

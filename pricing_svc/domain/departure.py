@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from pricing_svc.domain.errors import DepartureCancelled, DepartureGone, NotServed, UnknownStop
@@ -29,8 +29,36 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class PatternCall:
+    """One stop of a pattern: seconds after the departure's start, metres from the first call."""
+
+    stop_id: str
+    stop_name: str
+    timezone: str
+    zone_id: str
+    arrives_seconds: int
+    departs_seconds: int
+    is_boarding_allowed: bool
+    is_alighting_allowed: bool
+    distance_meters: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """The calls that many departures share; it never changes."""
+
+    id: str
+    calls: tuple[PatternCall, ...]
+
+    @property
+    def lasts_seconds(self) -> int:
+        """Return the time from the start to the arrival at the last call."""
+        return self.calls[-1].arrives_seconds
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
-    """One stop of a departure; its times are when riders get off and on, its distance is from the first call."""
+    """One end of a ride; its times are when riders get off and on."""
 
     sequence: int
     stop_id: str
@@ -39,14 +67,12 @@ class Call:
     zone_id: str
     arrives_at: datetime
     departs_at: datetime
-    is_boarding_allowed: bool
-    is_alighting_allowed: bool
     distance_meters: int
 
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """One run of a vehicle along a route on one service date."""
+    """One run of a pattern on one service date."""
 
     id: str
     operator_id: str
@@ -54,40 +80,45 @@ class Departure:
     headsign: str
     service_date: str
     state: DepartureState
-    calls: tuple[Call, ...]
+    starts_at: datetime
+    pattern_id: str
     version: int
 
-    @property
-    def ends_at(self) -> datetime:
-        return self.calls[-1].arrives_at
-
-    def leg(self, origin_stop_id: str, destination_stop_id: str, *, now: datetime) -> "Leg":
+    def leg(self, pattern: Pattern, origin_stop_id: str, destination_stop_id: str, *, now: datetime) -> "Leg":
         """Find the ride between two stops that can still be sold.
 
         Raises UnknownStop, NotServed, DepartureCancelled or DepartureGone.
         """
-        origin, destination = self._part(origin_stop_id, destination_stop_id)
+        part = self._part(pattern, origin_stop_id, destination_stop_id)
+        origin, destination = (self._call(pattern, place) for place in part)
         if self.state in (DepartureState.CANCELLED, DepartureState.NOT_COMING):
             raise DepartureCancelled(departure_id=self.id)
         if origin.departs_at <= now:
             raise DepartureGone(departure_id=self.id)
         return Leg(self, origin, destination)
 
-    def _part(self, origin_stop_id: str, destination_stop_id: str) -> tuple[Call, Call]:
+    def _part(self, pattern: Pattern, origin_stop_id: str, destination_stop_id: str) -> tuple[int, int]:
         """Find the first call where riders may get on and the next after it where they may get off.
 
         Where a loop calls at a stop twice, this is the choice that booking makes as well.
         """
-        for place, origin in enumerate(self.calls):
+        for place, origin in enumerate(pattern.calls):
             if origin.stop_id == origin_stop_id and origin.is_boarding_allowed:
-                for destination in self.calls[place + 1 :]:
+                for later, destination in enumerate(pattern.calls[place + 1 :], place + 1):
                     if destination.stop_id == destination_stop_id and destination.is_alighting_allowed:
-                        return origin, destination
-        known = {call.stop_id for call in self.calls}
+                        return place, later
+        known = {call.stop_id for call in pattern.calls}
         for stop_id in (origin_stop_id, destination_stop_id):
             if stop_id not in known:
                 raise UnknownStop(stop_id=stop_id, departure_id=self.id)
         raise NotServed(departure_id=self.id)
+
+    def _call(self, pattern: Pattern, sequence: int) -> Call:
+        call = pattern.calls[sequence]
+        arrives_at = self.starts_at + timedelta(seconds=call.arrives_seconds)
+        departs_at = self.starts_at + timedelta(seconds=call.departs_seconds)
+        named = (call.stop_id, call.stop_name, call.timezone, call.zone_id)
+        return Call(sequence, *named, arrives_at, departs_at, call.distance_meters)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,11 +37,16 @@ class CategoryFare:
 
 @dataclass(frozen=True, slots=True)
 class ZoneFare:
-    """A fixed fare from one zone to another."""
+    """A fixed fare from one zone to another, or on one route; what is empty fits all."""
 
     origin_zone_id: str
     destination_zone_id: str
     amount_minor: int
+    feed_route_id: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.feed_route_id, self.origin_zone_id, self.destination_zone_id
 
 
 # No slots: the tables that a fare is looked up in are made on first use and kept with the policy.
@@ -60,6 +65,8 @@ class FarePolicy:
     zone_fares: tuple[ZoneFare, ...] = ()
     version: int = 0
     is_published: bool = False
+    # The feed that it was taken from; empty when somebody has put it.
+    feed_id: str = ""
 
     @cached_property
     def percents(self) -> dict[str, int]:
@@ -67,9 +74,9 @@ class FarePolicy:
         return {fare.category: fare.percent for fare in self.categories}
 
     @cached_property
-    def zones(self) -> dict[tuple[str, str], int]:
-        """Return the fixed fare of each listed pair of zones."""
-        return {(fare.origin_zone_id, fare.destination_zone_id): fare.amount_minor for fare in self.zone_fares}
+    def fixed(self) -> dict[tuple[str, str, str], int]:
+        """Return each fixed fare by route, origin zone and destination zone."""
+        return {fare.key: fare.amount_minor for fare in self.zone_fares}
 
     def fare(self, leg: Leg, category: str) -> Fare:
         """Price one passenger of a known category on one leg.
@@ -93,12 +100,20 @@ class FarePolicy:
 
     def _basis(self, leg: Leg) -> tuple[str, str, int]:
         """Return the rule that a leg is priced by, its description and its fare in thousandths."""
-        zones = (leg.origin.zone_id, leg.destination.zone_id)
-        if (amount_minor := self.zones.get(zones)) is not None:
-            return "zone", f"From zone {zones[0]} to zone {zones[1]}", amount_minor * 1000
+        if self.zone_fares and (found := self._fixed_fare(leg)) is not None:
+            return found
         meters = leg.meters
         kilometers = f"{meters // 1000}.{meters % 1000 // 100}"
         return "distance", f"Ride of {kilometers} km", self.base_minor * 1000 + self.per_kilometer_minor * meters
+
+    def _fixed_fare(self, leg: Leg) -> tuple[str, str, int] | None:
+        """Find the most particular fixed fare of a leg: both zones count more than one, and any zone than the route."""
+        origin, destination = leg.origin.zone_id, leg.destination.zone_id
+        for zones in ((origin, destination), (origin, ""), ("", destination), ("", "")):
+            for route in (leg.departure.route.feed_route_id, ""):
+                if (amount_minor := self.fixed.get((route, *zones))) is not None:
+                    return "zone", zone_description(*zones), amount_minor * 1000
+        return None
 
     def _bounded(self, exact: int) -> tuple[str, int]:
         """Keep a fare in thousandths between the bounds and name the one that it comes near."""
@@ -130,6 +145,15 @@ class FarePolicy:
             raise LostRace(version=self.version)
 
 
+def zone_description(origin: str, destination: str) -> str:
+    """Tell people what a fixed fare is for."""
+    if origin and destination:
+        return f"From zone {origin} to zone {destination}"
+    if origin or destination:
+        return f"From zone {origin}" if origin else f"To zone {destination}"
+    return "Fixed fare"
+
+
 BOUNDS = {"minimum": "Minimum fare of a ride", "maximum": "Maximum fare of a ride"}
 DEFAULT = FarePolicy(
     id="",
@@ -154,6 +178,27 @@ DEFAULT = FarePolicy(
 def default_policy(operator_id: str) -> FarePolicy:
     """Return what is in force for an operator that has published nothing."""
     return replace(DEFAULT, id=operator_id)
+
+
+def policy_of_feed(operator_id: str, feed_id: str, currency: str, fares: Sequence[ZoneFare]) -> FarePolicy:
+    """Make a policy of a feed's fares, with the usual categories.
+
+    A ride that none of them fits costs what the feed asks for any ride, or else its dearest fare: no ride is sold for
+    less than the operator would ask.
+    """
+    everywhere = [fare.amount_minor for fare in fares if not any(fare.key)]
+    base_minor = min(everywhere) if everywhere else max(fare.amount_minor for fare in fares)
+    return replace(
+        default_policy(operator_id),
+        currency=currency,
+        base_minor=base_minor,
+        per_kilometer_minor=0,
+        minimum_minor=0,
+        rounding_minor=1,
+        zone_fares=tuple(fare for fare in fares if any(fare.key)),
+        is_published=False,
+        feed_id=feed_id,
+    )
 
 
 def must_handle(caller: Caller, policy_id: str) -> None:
@@ -201,17 +246,24 @@ def zone_errors(zone_fares: Sequence[ZoneFare]) -> Iterator[FieldError]:
     """Yield what is wrong with the fares between zones."""
     if len(zone_fares) > ZONE_FARES_MAX:
         yield FieldError("/zone_fares", f"Give at most {ZONE_FARES_MAX} pairs of zones.")
-    if sum(len((fare.origin_zone_id + fare.destination_zone_id).encode()) for fare in zone_fares) > ZONE_BYTES_MAX:
+    if sum(len("".join(fare.key).encode()) for fare in zone_fares) > ZONE_BYTES_MAX:
         yield FieldError("/zone_fares", f"Give zones whose names are {ZONE_BYTES_MAX} bytes in all at most.")
     for place, fare in enumerate(zone_fares[:ZONE_FARES_MAX]):
-        for name in ("origin_zone_id", "destination_zone_id"):
-            if not is_identifier(getattr(fare, name)):
-                yield FieldError(f"/zone_fares/{place}/{name}", f"Give 1 to {ID_CHARS_MAX} printable characters.")
-        if not 0 <= fare.amount_minor <= MINOR_MAX:
-            yield FieldError(f"/zone_fares/{place}/amount_minor", f"Give 0 to {MINOR_MAX}.")
-    if twice := repeated((fare.origin_zone_id, fare.destination_zone_id) for fare in zone_fares):
-        named = ", ".join(" to ".join(pair) for pair in twice)
+        yield from fixed_fare_errors(f"/zone_fares/{place}", fare)
+    if twice := repeated(fare.key for fare in zone_fares):
+        named = ", ".join(" to ".join(filter(None, key)) for key in twice)
         yield FieldError("/zone_fares", f"Give each pair of zones once: {named[:200]}.")
+
+
+def fixed_fare_errors(at: str, fare: ZoneFare) -> Iterator[FieldError]:
+    """Yield what is wrong with one fixed fare."""
+    if not any(fare.key):
+        yield FieldError(at, "Give zones, or a route; a fare for all rides is the base.")
+    for name in ("origin_zone_id", "destination_zone_id", "feed_route_id"):
+        if getattr(fare, name) and not is_identifier(getattr(fare, name)):
+            yield FieldError(f"{at}/{name}", f"Give 1 to {ID_CHARS_MAX} printable characters.")
+    if not 0 <= fare.amount_minor <= MINOR_MAX:
+        yield FieldError(f"{at}/amount_minor", f"Give 0 to {MINOR_MAX}.")
 
 
 def repeated(things: Iterable[T]) -> list[T]:

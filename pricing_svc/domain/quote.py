@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chassis.errors import FieldError, InvalidInput
-from pricing_svc.domain.departure import Departure, Leg
+from pricing_svc.domain.departure import Departure, Leg, Pattern
 from pricing_svc.domain.errors import MixedCurrencies, UnknownCategory, UnknownDepartures
 from pricing_svc.domain.fare import Fare
 from pricing_svc.domain.fare_policy import FarePolicy
@@ -71,6 +71,7 @@ class Tariff:
     """What a quote is made from: the departures that are known and the fare policies of their operators."""
 
     departures: Mapping[str, Departure]
+    patterns: Mapping[str, Pattern]
     policies: Mapping[str, FarePolicy]
 
     def quote(self, asked: QuoteRequest, *, quote_id: str, now: datetime, lifetime: timedelta) -> Quote:
@@ -101,10 +102,12 @@ class Tariff:
         missing = [departure_id for departure_id in asked.departure_ids if departure_id not in self.departures]
         if missing:
             raise UnknownDepartures(missing)
-        return tuple(
-            self.departures[leg.departure_id].leg(leg.origin_stop_id, leg.destination_stop_id, now=now)
-            for leg in asked.legs
-        )
+        return tuple(self._leg(leg, now=now) for leg in asked.legs)
+
+    def _leg(self, asked: LegRequest, *, now: datetime) -> Leg:
+        departure = self.departures[asked.departure_id]
+        pattern = self.patterns[departure.pattern_id]
+        return departure.leg(pattern, asked.origin_stop_id, asked.destination_stop_id, now=now)
 
 
 def fares_of(policy: FarePolicy, leg: Leg, categories: Sequence[str]) -> tuple[Fare, ...]:

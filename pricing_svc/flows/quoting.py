@@ -7,8 +7,7 @@ from chassis.errors import Failure
 from chassis.store import Store
 from pricing_svc.domain.errors import UnknownDepartures
 from pricing_svc.domain.quote import Quote, QuoteRequest
-from pricing_svc.flows.learn_departures import learn_departures
-from pricing_svc.flows.timetable import Timetable
+from pricing_svc.flows.learn_departures import Learning
 from pricing_svc.queries.quote_fare import quote_fare
 from pricing_svc.queries.quote_fares import quote_fares
 from pricing_svc.store.work import Work
@@ -17,9 +16,9 @@ from pricing_svc.store.work import Work
 class Quoting:
     """The queries that price, over a read model that fills its own gaps."""
 
-    def __init__(self, store: Store[Work], timetable: Timetable, *, lifetime: timedelta) -> None:
+    def __init__(self, store: Store[Work], learning: Learning, *, lifetime: timedelta) -> None:
         self._store = store
-        self._timetable = timetable
+        self._learning = learning
         self._lifetime = lifetime
 
     async def one(self, asked: QuoteRequest) -> Quote:
@@ -27,7 +26,7 @@ class Quoting:
         try:
             return await self._store.read(quote_fare, asked=asked, lifetime=self._lifetime)
         except UnknownDepartures as unknown:
-            for failure in (await learn_departures(self._store, self._timetable, unknown.departure_ids)).values():
+            for failure in (await self._learning.learn_departures(unknown.departure_ids)).values():
                 raise failure from None
         return await self._store.read(quote_fare, asked=asked, lifetime=self._lifetime)
 
@@ -38,7 +37,7 @@ class Quoting:
         if not unknown:
             return outcomes
         missing = dict.fromkeys(departure_id for failure in unknown for departure_id in failure.departure_ids)
-        failed = await learn_departures(self._store, self._timetable, list(missing))
+        failed = await self._learning.learn_departures(list(missing))
         again = await self._store.read(quote_fares, asked=asked, lifetime=self._lifetime)
         return [cause_of(outcome, failed) for outcome in again]
 

@@ -1,17 +1,18 @@
 from chassis.logs import EventLog
 from chassis.store import Store
+from pricing_svc.flows.learn_departures import Learning
 from pricing_svc.flows.timetable import Timetable
 from pricing_svc.queries.is_rebuilt import is_rebuilt
 from pricing_svc.store.work import Work
 from pricing_svc.use_cases.finish_rebuild import finish_rebuild
-from pricing_svc.use_cases.keep_departures import STEP_DEPARTURES, keep_departures
+from pricing_svc.use_cases.keep_departures import STEP_DEPARTURES
 
 log = EventLog(__name__)
 
 READ_MODEL = "departures"
 
 
-async def rebuild_departures(store: Store[Work], timetable: Timetable) -> None:
+async def rebuild_departures(store: Store[Work], timetable: Timetable, learning: Learning) -> None:
     """Build the read model of departures from booking's list, unless that was done before.
 
     Events that come meanwhile are kept by their version. A rebuild that was cut short begins anew.
@@ -21,7 +22,7 @@ async def rebuild_departures(store: Store[Work], timetable: Timetable) -> None:
     cursor, count, is_more = "", 0, True
     while is_more:
         departures, following = await timetable.page(after=cursor, limit=STEP_DEPARTURES)
-        await store.write(keep_departures, departures=departures)
+        await learning.keep(departures)
         count += len(departures)
         cursor, is_more = following, following != cursor
     await store.write(finish_rebuild, name=READ_MODEL)

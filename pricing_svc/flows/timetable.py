@@ -1,9 +1,13 @@
-"""Booking's timetable, which the read model of departures follows."""
+"""Booking's timetable, which the read models of departures and patterns follow."""
 
 from collections.abc import Sequence
 
 import grpc
-from headway.booking.v1.timetable_service_pb2 import GetDepartureRequest, ListDeparturesRequest
+from headway.booking.v1.timetable_service_pb2 import (
+    GetDepartureRequest,
+    GetPatternsRequest,
+    ListDeparturesRequest,
+)
 from headway.booking.v1.timetable_service_pb2_grpc import TimetableServiceStub
 from headway.types.v1 import timetable_pb2
 
@@ -12,15 +16,16 @@ from chassis.logs import EventLog
 from chassis.rpc_client import ServiceIdentity, open_channel, reading_failures
 from chassis.rpc_errors import RemoteFailure
 from pricing_svc import translate
-from pricing_svc.domain.departure import Departure
+from pricing_svc.domain.departure import Departure, Pattern
 
 log = EventLog(__name__)
 
 PAGE_SECONDS = 10.0
+PATTERNS_MAX = 200
 
 
 class Timetable:
-    """Reads departures from booking, in this service's own name."""
+    """Reads departures and patterns from booking, in this service's own name."""
 
     def __init__(self, address: str, identity: ServiceIdentity) -> None:
         self._channel = open_channel(address)
@@ -38,30 +43,44 @@ class Timetable:
             if failure.code is grpc.StatusCode.NOT_FOUND:
                 return None
             raise Unavailable(dependency="booking") from failure
-        return usable(found)
+        return translate.departure_in(found)
 
     async def page(self, *, after: str, limit: int) -> tuple[Sequence[Departure], str]:
         """Return some departures and the cursor to go on from; it stays where it is at the end."""
-        request = ListDeparturesRequest(limit=limit, cursor=after)
-        departures: list[Departure | None] = []
+        request = ListDeparturesRequest(limit=limit, cursor=after, is_without_calls=True)
+        departures: list[Departure] = []
         try:
             with reading_failures():
                 metadata = self._identity.metadata()
                 async for reply in self._stub.ListDepartures(request, timeout=PAGE_SECONDS, metadata=metadata):
-                    departures.append(usable(reply.departure))
+                    departures.append(translate.departure_in(reply.departure))
                     after = reply.cursor
         except RemoteFailure as failure:
             raise Unavailable(dependency="booking", cause=failure.reason) from failure
-        return [departure for departure in departures if departure is not None], after
+        return departures, after
+
+    async def patterns(self, pattern_ids: Sequence[str]) -> list[Pattern]:
+        """Return those of some patterns that can be priced; raise Unavailable where booking does not answer."""
+        found: list[Pattern] = []
+        try:
+            with reading_failures():
+                for start in range(0, len(pattern_ids), PATTERNS_MAX):
+                    request = GetPatternsRequest(pattern_ids=pattern_ids[start : start + PATTERNS_MAX])
+                    metadata = self._identity.metadata()
+                    async for message in self._stub.GetPatterns(request, timeout=PAGE_SECONDS, metadata=metadata):
+                        found.extend(usable(message))
+        except RemoteFailure as failure:
+            raise Unavailable(dependency="booking", cause=failure.reason) from failure
+        return found
 
     async def close(self) -> None:
         await self._channel.close()
 
 
-def usable(message: timetable_pb2.Departure) -> Departure | None:
-    """Read a departure; one that cannot be priced is as if there were none, and must not stop the others."""
+def usable(message: timetable_pb2.Pattern) -> list[Pattern]:
+    """Read a pattern; one that cannot be priced is as if there were none, and must not stop the others."""
     try:
-        return translate.departure_in(message)
-    except translate.MalformedDeparture:
-        log.warning("departure_unusable", departure_id=message.id)
-        return None
+        return [translate.pattern_in(message)]
+    except translate.MalformedPattern:
+        log.warning("pattern_unusable", pattern_id=message.id)
+        return []

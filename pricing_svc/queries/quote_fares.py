@@ -19,7 +19,8 @@ def read_tariff(work: Work, asked: Sequence[QuoteRequest]) -> Tariff:
     """Read the departures that are asked for, where known, and the fare policies of their operators."""
     departures = work.departures.find({departure_id for request in asked for departure_id in request.departure_ids})
     policies = work.fare_policies.in_force({departure.operator_id for departure in departures.values()})
-    return Tariff(departures, policies)
+    patterns = work.patterns.find({departure.pattern_id for departure in departures.values()})
+    return Tariff(departures, patterns, policies)
 
 
 def quote_or_failure(work: Work, tariff: Tariff, asked: QuoteRequest, lifetime: timedelta) -> Quote | Failure:

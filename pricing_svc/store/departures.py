@@ -1,20 +1,19 @@
 """Departures as booking last told them, one row each."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from chassis.database import EPOCH, table_of
+from chassis.database import table_of
 from chassis.read_models import put_newer
-from pricing_svc.domain.departure import Call, Departure, DepartureState, Route
+from pricing_svc.domain.departure import Departure, DepartureState, Route
 from pricing_svc.store.parsed import Parsed
 from pricing_svc.store.tables import DepartureRow
-
-MICROSECOND = timedelta(microseconds=1)
 
 
 class Departures:
@@ -33,16 +32,21 @@ class Departures:
         return self._parsed.of({row.id: row.version for row in self._connection.execute(query)}, self._load)
 
     def _load(self, departure_ids: list[str]) -> Iterator[tuple[str, int, Departure]]:
-        columns = self.table.c
-        query = sa.select(columns.version, columns.body).where(columns.id.in_(departure_ids))
+        query = sa.select(self.table).where(self.table.c.id.in_(departure_ids))
         for row in self._connection.execute(query):
-            departure = unpacked(row.body, version=row.version)
-            yield departure.id, departure.version, departure
+            yield row.id, row.version, departure_of(row)
 
-    def keep(self, departures: Sequence[Departure]) -> None:
-        """Store those that are newer than what is known."""
+    def keep(self, departures: Sequence[Departure], lasting: Mapping[str, timedelta]) -> None:
+        """Store those that are newer than what is known; `lasting` is the duration of each pattern."""
         rows: list[dict[str, object]] = [
-            {"id": found.id, "version": found.version, "ends_at": found.ends_at, "body": packed(found)}
+            {
+                "id": found.id,
+                "version": found.version,
+                "pattern_id": found.pattern_id,
+                "starts_at": found.starts_at,
+                "ends_at": found.starts_at + lasting[found.pattern_id],
+                "body": packed(found),
+            }
             for found in sorted(departures, key=lambda departure: departure.id)
         ]
         put_newer(self._connection, self.table, rows)
@@ -58,51 +62,28 @@ class Departures:
 
 
 def packed(departure: Departure) -> str:
-    """Write a departure as JSON: values in the order of the fields, times as microseconds since 1970."""
-    route = departure.route
-    calls = [
-        (
-            call.stop_id, call.stop_name, call.timezone, call.zone_id,
-            (call.arrives_at - EPOCH) // MICROSECOND, (call.departs_at - EPOCH) // MICROSECOND,
-            int(call.is_boarding_allowed), int(call.is_alighting_allowed), call.distance_meters,
-        )
-        for call in departure.calls
-    ]  # fmt: skip
-    body = {
-        "id": departure.id,
-        "operator_id": departure.operator_id,
-        "route": (route.id, route.feed_route_id, route.short_name, route.long_name, route.mode),
-        "headsign": departure.headsign,
-        "service_date": departure.service_date,
-        "state": departure.state,
-        "calls": calls,
-    }
+    """Write what is not in other columns as JSON."""
+    body = [
+        departure.operator_id,
+        astuple(departure.route),
+        departure.headsign,
+        departure.service_date,
+        departure.state,
+    ]
     return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
 
 
-def unpacked(body: str, *, version: int) -> Departure:
+def departure_of(row: Any) -> Departure:
     """Read a departure back."""
-    found: dict[str, Any] = json.loads(body)
-    calls = [
-        Call(
-            place, stop_id, name, zone, zone_id, instant(arrives), instant(departs), bool(boards), bool(alights), meters
-        )
-        for place, (stop_id, name, zone, zone_id, arrives, departs, boards, alights, meters) in enumerate(
-            found["calls"]
-        )
-    ]
+    operator_id, route, headsign, service_date, state = json.loads(row.body)
     return Departure(
-        id=found["id"],
-        operator_id=found["operator_id"],
-        route=Route(*found["route"]),
-        headsign=found["headsign"],
-        service_date=found["service_date"],
-        state=DepartureState(found["state"]),
-        calls=tuple(calls),
-        version=version,
+        row.id,
+        operator_id,
+        Route(*route),
+        headsign,
+        service_date,
+        DepartureState(state),
+        row.starts_at,
+        row.pattern_id,
+        row.version,
     )
-
-
-def instant(microseconds: int) -> datetime:
-    """Read a time back."""
-    return EPOCH + timedelta(microseconds=microseconds)

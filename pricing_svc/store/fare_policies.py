@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import astuple
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -61,12 +62,13 @@ class FarePolicies:
         self._connection.execute(sa.update(self.table).where(draft).values(published_at=now))
 
 
-AMOUNTS = ("currency", "base_minor", "per_kilometer_minor", "minimum_minor", "maximum_minor", "rounding_minor")
+AMOUNTS = ("currency", "base_minor", "per_kilometer_minor", "minimum_minor", "maximum_minor", "rounding_minor",
+           "feed_id")  # fmt: skip
 
 
 def row_of(policy: FarePolicy) -> dict[str, object]:
     """Write a draft as a row."""
-    zone_fares = [(fare.origin_zone_id, fare.destination_zone_id, fare.amount_minor) for fare in policy.zone_fares]
+    zone_fares = [astuple(fare) for fare in policy.zone_fares]
     return {
         "policy_id": policy.id,
         "version": policy.version,

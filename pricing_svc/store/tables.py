@@ -27,18 +27,31 @@ class FarePolicyRow(Table, table=True):
     rounding_minor: int = Field(sa_type=sa.BigInteger)
     # JSON: a list of category and percent.
     categories: str = Field(sa_type=sa.Text)
-    # JSON: a list of origin zone, destination zone and amount.
+    # JSON: a list of origin zone, destination zone, amount and route.
     zone_fares: str = Field(sa_type=sa.Text)
+    feed_id: str
     published_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
 class DepartureRow(Table, table=True):
-    """A departure as pricing needs it; `body` is the whole of it in JSON."""
+    """A departure as pricing needs it; `body` is in JSON what is not in a column."""
 
     __tablename__ = "departures"
     id: str = Field(primary_key=True)
     version: int = Field(sa_type=sa.BigInteger)
+    pattern_id: str = Field(index=True)
+    starts_at: datetime = Field(sa_type=Instant)
     ends_at: datetime = Field(sa_type=Instant, index=True)
+    body: str = Field(sa_type=sa.Text)
+
+
+class PatternRow(Table, table=True):
+    """A pattern; `body` is its calls in JSON."""
+
+    __tablename__ = "patterns"
+    id: str = Field(primary_key=True)
+    lasts_seconds: int
+    kept_at: datetime = Field(sa_type=Instant)
     body: str = Field(sa_type=sa.Text)
 
 

@@ -16,4 +16,5 @@ def prune(work: Work) -> int:
     work.availabilities.forget(ended)
     received = work.inbox.prune(before=work.now - timedelta(days=INBOX_DAYS), limit=STEP_ROWS)
     sent = prune_outbox(work.connection, before=work.now - timedelta(days=OUTBOX_DAYS), limit=STEP_ROWS)
-    return len(ended) + received + sent
+    patterns = work.patterns.prune(before=work.now - timedelta(days=DEPARTURE_DAYS), limit=STEP_ROWS)
+    return len(ended) + received + sent + patterns

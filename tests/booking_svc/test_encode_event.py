@@ -84,12 +84,13 @@ def test_a_summary_tells_the_states_of_booking_and_items() -> None:
 
 
 @pytest.mark.parametrize("kind", DEPARTURE_EVENTS)
-def test_a_departure_s_fact_carries_the_whole_departure(kind: type[DepartureEvent]) -> None:
+def test_a_departure_s_fact_carries_the_departure_and_names_its_pattern(kind: type[DepartureEvent]) -> None:
     envelope = encode_event(kind(departure()))
     assert (envelope.stream, envelope.type) == ("DEPARTURE", f"headway.booking.v1.{kind.__name__}")
     assert envelope.subject == f"headway.v1.departure.{FACTS[kind.__name__]}.{OPERATOR}.dep_1"
     told = decoded(envelope.payload, envelope.type).departure
-    assert (told.id, told.version, told.vehicle.label, len(told.calls)) == ("dep_1", 3, "Swift", 3)
+    assert (told.id, told.version, told.vehicle.label) == ("dep_1", 3, "Swift")
+    assert (told.pattern_id, told.starts_at.ToDatetime(tzinfo=NOW.tzinfo), len(told.calls)) == ("pat_1", NOW, 0)
 
 
 def test_availability_tells_the_free_seats_of_every_segment_and_its_version() -> None:

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from google.protobuf import timestamp_pb2
 from headway.types.v1 import timetable_pb2
 
 from chassis.access import Caller
 from pricing_svc import translate
-from pricing_svc.domain.departure import Departure
+from pricing_svc.domain.departure import Departure, Leg, Pattern
 from pricing_svc.domain.fare_policy import CategoryFare, FarePolicy, ZoneFare
 from pricing_svc.domain.quote import LegRequest, QuoteRequest
 from tests.clocks import FixedClock
@@ -24,16 +25,24 @@ DRIVER_AND_STAFF = Caller("usr_4", frozenset({"boarding"}), operator_id="opr_sea
 LINE = (("stp_a", "Z1", 0), ("stp_b", "Z1", 10_000), ("stp_c", "Z2", 25_500), ("stp_d", "", 60_000))
 
 
-def call(sequence: int, stop: str, zone: str, meters: float, *, at: datetime, **others: Any) -> timetable_pb2.Call:
-    """Make a call that is left a minute after it is reached."""
-    made = timetable_pb2.Call(
-        sequence=sequence,
-        stop=timetable_pb2.Stop(id=stop, name=f"Stop {stop[-1].upper()}", timezone="Europe/Lisbon", zone_id=zone),
-        distance_meters=meters,
-        **({"is_boarding_allowed": True, "is_alighting_allowed": True} | others),
-    )
-    made.scheduled_arrival_at.FromDatetime(at)
-    made.scheduled_departure_at.FromDatetime(at + timedelta(minutes=1))
+PATTERNS: dict[str, timetable_pb2.Pattern] = {}
+"""The patterns of all departures that tests have made, by id."""
+
+
+def pattern(line: Sequence[tuple[str, str, float]] = LINE, **others: Any) -> timetable_pb2.Pattern:
+    """Make the pattern of a line as booking tells it: calls half an hour apart, each reached a minute before."""
+    calls = [
+        timetable_pb2.PatternCall(
+            stop=timetable_pb2.Stop(id=stop, name=f"Stop {stop[-1].upper()}", timezone="Europe/Lisbon", zone_id=zone),
+            arrival_seconds=1800 * place - 60,
+            departure_seconds=1800 * place,
+            distance_meters=meters,
+            **({"is_boarding_allowed": True, "is_alighting_allowed": True} | others),
+        )
+        for place, (stop, zone, meters) in enumerate(line)
+    ]
+    made = timetable_pb2.Pattern(id=f"pat_{abs(hash((*line, *others.items())))}", calls=calls)
+    PATTERNS[made.id] = made
     return made
 
 
@@ -54,14 +63,37 @@ def message(
         headsign="Stop D",
         service_date=start.date().isoformat(),
         state=timetable_pb2.DepartureState.Value(f"DEPARTURE_STATE_{state}"),
-        calls=[call(place, *stop, at=start + timedelta(minutes=30 * place - 1)) for place, stop in enumerate(line)],
         capacity=50,
         version=version,
+        pattern_id=pattern(line).id,
+        starts_at=timestamp_pb2.Timestamp(seconds=int(start.timestamp())),
     )
 
 
 def departure(id_: str = "dep_1", **others: Any) -> Departure:
     return translate.departure_in(message(id_, **others))
+
+
+def alter(made: timetable_pb2.Departure, sequence: int, **changes: Any) -> timetable_pb2.Departure:
+    """Give a departure a pattern of its own in which one call is otherwise; None clears a field."""
+    own = timetable_pb2.Pattern()
+    own.CopyFrom(PATTERNS[made.pattern_id])
+    for name, value in changes.items():
+        if value is None:
+            own.calls[sequence].ClearField(name)
+        else:
+            setattr(own.calls[sequence], name, value)
+    own.id = made.pattern_id = f"{own.id}_{sequence}_{len(PATTERNS)}"
+    PATTERNS[own.id] = own
+    return made
+
+
+def leg_of(found: Departure, origin: str, destination: str, *, now: datetime) -> Leg:
+    return found.leg(pattern_of(found), origin, destination, now=now)
+
+
+def pattern_of(found: Departure) -> Pattern:
+    return translate.pattern_in(PATTERNS[found.pattern_id])
 
 
 def leg(id_: str = "dep_1", origin: str = "stp_a", destination: str = "stp_c") -> LegRequest:

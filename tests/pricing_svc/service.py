@@ -30,6 +30,7 @@ from pricing_svc.domain.quote import QuoteRequest
 from pricing_svc.settings import PricingSettings
 from pricing_svc.store.work import Memory, Work
 from pricing_svc.use_cases.keep_departures import keep_departures
+from pricing_svc.use_cases.keep_patterns import keep_patterns
 from pricing_svc.use_cases.publish_fare_policy import publish_fare_policy
 from pricing_svc.use_cases.put_fare_policy import put_fare_policy
 from tests.pricing_svc import network
@@ -51,6 +52,7 @@ def ask(store: Store[Work], query: Callable[..., Any], **data: Any) -> Any:
 
 
 def keep(store: Store[Work], *departures: Departure) -> None:
+    commit(store, keep_patterns, patterns=[network.pattern_of(departure) for departure in departures])
     commit(store, keep_departures, departures=departures)
 
 
@@ -113,6 +115,7 @@ class Pricing:
         return pricing_service_pb2_grpc.PricingServiceStub(self.channel)
 
     async def keep(self, *departures: Departure) -> None:
+        await self.store.write(keep_patterns, patterns=[network.pattern_of(departure) for departure in departures])
         await self.store.write(keep_departures, departures=departures)
 
     async def put_in_force(self, policy: FarePolicy, *, seen_version: int = 0) -> None:

@@ -166,7 +166,7 @@ async def is_all_acknowledged(broker: JetStreamContext, durable: str) -> bool:
 
 async def test_an_event_that_cannot_be_read_holds_up_no_other(following: Pricing, bus: Bus):
     broken = network.message("dep_0")
-    broken.calls[1].distance_meters = -5
+    network.alter(broken, 1, distance_meters=-5)
     await tell_departure(bus, broken)
     await tell_departure(bus, network.message())
     await until(lambda: following.knows("dep_1"))

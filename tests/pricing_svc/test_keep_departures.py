@@ -1,14 +1,15 @@
 """The read model of departures takes the newest, whatever the order."""
 
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
 
 from chassis.store import Store
 from pricing_svc.domain.departure import Departure
-from pricing_svc.store.departures import packed, unpacked
 from pricing_svc.store.work import Work
 from pricing_svc.use_cases.keep_departures import STEP_DEPARTURES, keep_departures
+from pricing_svc.use_cases.keep_patterns import keep_patterns
 from tests.pricing_svc import network
 from tests.pricing_svc.service import ask, commit, keep
 
@@ -21,7 +22,9 @@ def test_a_departure_comes_back_as_it_was(store: Store[Work]):
     departure = network.departure(line=[*network.LINE, ("stp_ü", 'Z"\\', 70_000.0)], version=2**40)
     keep(store, departure)
     assert known(store, "dep_1", "dep_2") == {"dep_1": departure}
-    assert unpacked(packed(departure), version=departure.version) == departure
+    assert ask(store, lambda work: work.patterns.find([departure.pattern_id, "pat_none"])) == {
+        departure.pattern_id: network.pattern_of(departure)
+    }
 
 
 @pytest.mark.parametrize("order", list(permutations([1, 2, 3])))
@@ -62,8 +65,9 @@ async def test_a_full_step_of_long_departures_holds_the_writer_for_less_than_50_
     line = [(f"stp_{'x' * 24}{place:04}", "Z1", 1000.0 * place) for place in range(100)]
     departures = [network.departure(f"dep_{number}", line=line) for number in range(STEP_DEPARTURES)]
     store.start()
+    await store.write(keep_patterns, patterns=[network.pattern_of(departures[0])])
     for version in range(1, 21):
-        again = [unpacked(packed(departure), version=version) for departure in departures]
+        again = [replace(departure, version=version) for departure in departures]
         await store.write(keep_departures, departures=again)
         if store.metrics.longest_seconds < 0.05:
             break

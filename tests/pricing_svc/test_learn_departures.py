@@ -50,13 +50,9 @@ async def test_a_request_out_of_bounds_asks_booking_nothing(pricing: Pricing, bo
     assert booking.asked == []
 
 
-async def test_a_departure_without_times_is_as_if_there_were_none(pricing: Pricing, booking: BookingsTimetable):
+async def test_a_departure_that_cannot_be_priced_is_as_if_there_were_none(pricing: Pricing, booking: BookingsTimetable):
     await rebuilt(pricing)
-    broken = network.message()
-    for call in broken.calls:
-        call.ClearField("scheduled_arrival_at")
-        call.ClearField("scheduled_departure_at")
-    booking.add(broken)
+    booking.add(network.alter(network.message(), 1, distance_meters=float("nan")))
     refused = await refusal(pricing.quote(asked()))
     assert refused.code is grpc.StatusCode.NOT_FOUND
 

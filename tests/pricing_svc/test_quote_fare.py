@@ -295,7 +295,7 @@ REFUSALS = {
 async def fill(pricing: Pricing) -> None:
     """Make every refusal possible."""
     closed = network.message("dep_closed")
-    closed.calls[0].is_boarding_allowed = False
+    network.alter(closed, 0, is_boarding_allowed=False)
     await pricing.keep(
         network.departure("dep_1"),
         network.departure("dep_gone", start=pricing.clock.now()),

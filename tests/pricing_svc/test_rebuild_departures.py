@@ -6,6 +6,7 @@ from chassis.errors import Unavailable
 from chassis.keys import Signer, open_signer
 from chassis.rpc_client import ServiceIdentity
 from chassis.store import Store
+from pricing_svc.flows.learn_departures import Learning
 from pricing_svc.flows.rebuild_departures import rebuild_departures
 from pricing_svc.flows.timetable import Timetable
 from pricing_svc.settings import PricingSettings
@@ -48,7 +49,7 @@ async def test_every_departure_is_read_in_steps_in_our_own_name(
     serving_store: Store[Work], booking: BookingsTimetable, client: Timetable
 ):
     fill(booking)
-    await rebuild_departures(serving_store, client)
+    await rebuild_departures(serving_store, client, Learning(serving_store, client))
     assert len(await versions(serving_store)) == MANY
     assert {page.limit for page in booking.pages} == {STEP_DEPARTURES}
     assert len(booking.pages) == 4
@@ -56,10 +57,10 @@ async def test_every_departure_is_read_in_steps_in_our_own_name(
 
 
 async def test_it_is_done_once(serving_store: Store[Work], booking: BookingsTimetable, client: Timetable):
-    await rebuild_departures(serving_store, client)
+    await rebuild_departures(serving_store, client, Learning(serving_store, client))
     fill(booking)
     pages = len(booking.pages)
-    await rebuild_departures(serving_store, client)
+    await rebuild_departures(serving_store, client, Learning(serving_store, client))
     assert len(booking.pages) == pages
 
 
@@ -69,12 +70,20 @@ async def test_one_that_was_cut_short_is_done_again(
     fill(booking)
     booking.breaks_after_pages = 1
     with pytest.raises(Unavailable) as caught:
-        await rebuild_departures(serving_store, client)
+        await rebuild_departures(serving_store, client, Learning(serving_store, client))
     assert caught.value.facts["dependency"] == "booking"
     assert len(await versions(serving_store)) == STEP_DEPARTURES
     booking.breaks_after_pages = -1
-    await rebuild_departures(serving_store, client)
+    await rebuild_departures(serving_store, client, Learning(serving_store, client))
     assert len(await versions(serving_store)) == MANY
+
+
+async def test_a_pattern_is_asked_for_once_however_many_departures_follow_it(
+    serving_store: Store[Work], booking: BookingsTimetable, client: Timetable
+):
+    fill(booking)
+    await rebuild_departures(serving_store, client, Learning(serving_store, client))
+    assert booking.patterns_asked == [network.message().pattern_id]
 
 
 async def test_what_events_told_meanwhile_is_not_undone(
@@ -82,7 +91,7 @@ async def test_what_events_told_meanwhile_is_not_undone(
 ):
     fill(booking, version=5)
     keep(serving_store, network.departure("dep_0001", version=9), network.departure("dep_0002", version=4))
-    await rebuild_departures(serving_store, client)
+    await rebuild_departures(serving_store, client, Learning(serving_store, client))
     found = await versions(serving_store)
     assert (found["dep_0000"], found["dep_0001"], found["dep_0002"]) == (5, 9, 5)
 
@@ -92,8 +101,8 @@ async def test_departures_that_cannot_be_priced_stop_no_others(
 ):
     fill(booking)
     for number in range(STEP_DEPARTURES + 1):
-        booking.departures[f"dep_{number:04}"].calls[1].distance_meters = float("nan")
-    await rebuild_departures(serving_store, client)
+        network.alter(booking.departures[f"dep_{number:04}"], 1, distance_meters=float("nan"))
+    await rebuild_departures(serving_store, client, Learning(serving_store, client))
     assert len(await versions(serving_store)) == MANY - STEP_DEPARTURES - 1
 
 

@@ -14,6 +14,7 @@ from chassis.clock import Clock
 from chassis.errors import NotFound
 from chassis.keys import Verifier
 from chassis.rpc_server import Edge, RpcServer, current_caller, method_names
+from tests.pricing_svc import network
 
 DESCRIPTOR = timetable_service_pb2.DESCRIPTOR.services_by_name["TimetableService"]
 RULES = dict.fromkeys(method_names(DESCRIPTOR), PUBLIC) | {f"/{DESCRIPTOR.full_name}/ListDepartures": SERVICES}
@@ -25,6 +26,7 @@ class BookingsTimetable(timetable_service_pb2_grpc.TimetableServiceServicer):
     def __init__(self) -> None:
         self.departures: dict[str, timetable_pb2.Departure] = {}
         self.asked: list[str] = []
+        self.patterns_asked: list[str] = []
         self.pages: list[timetable_service_pb2.ListDeparturesRequest] = []
         self.callers: set[str] = set()
         self.silent: set[str] = set()
@@ -45,6 +47,12 @@ class BookingsTimetable(timetable_service_pb2_grpc.TimetableServiceServicer):
         found = self.departures[request.departure_id]
         await self.answering.wait()
         return found
+
+    async def GetPatterns(self, request: Any, context: Any) -> AsyncIterator[timetable_pb2.Pattern]:
+        self.patterns_asked.extend(request.pattern_ids)
+        for pattern_id in request.pattern_ids:
+            if pattern_id in network.PATTERNS:
+                yield network.PATTERNS[pattern_id]
 
     async def ListDepartures(
         self, request: Any, context: Any

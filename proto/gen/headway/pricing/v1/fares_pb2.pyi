@@ -124,6 +124,7 @@ class FarePolicy(_message.Message):
     ZONE_FARES_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     IS_PUBLISHED_FIELD_NUMBER: _builtins.int
+    FEED_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     operator_id: _builtins.str
     currency: _builtins.str
@@ -137,6 +138,8 @@ class FarePolicy(_message.Message):
     version: _builtins.int
     """Rises with every change; the draft's and the published one are compared by it."""
     is_published: _builtins.bool
+    feed_id: _builtins.str
+    """The feed that it was taken from; empty when it was put by hand."""
     @_builtins.property
     def categories(self) -> _containers.RepeatedCompositeFieldContainer[Global___CategoryFare]: ...
     @_builtins.property
@@ -158,10 +161,11 @@ class FarePolicy(_message.Message):
         zone_fares: _abc.Iterable[Global___ZoneFare] | None = ...,
         version: _builtins.int = ...,
         is_published: _builtins.bool = ...,
+        feed_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_minor", b"base_minor", "categories", b"categories", "currency", b"currency", "id", b"id", "is_published", b"is_published", "maximum_minor", b"maximum_minor", "minimum_minor", b"minimum_minor", "operator_id", b"operator_id", "per_kilometer_minor", b"per_kilometer_minor", "rounding_minor", b"rounding_minor", "version", b"version", "zone_fares", b"zone_fares"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_minor", b"base_minor", "categories", b"categories", "currency", b"currency", "feed_id", b"feed_id", "id", b"id", "is_published", b"is_published", "maximum_minor", b"maximum_minor", "minimum_minor", b"minimum_minor", "operator_id", b"operator_id", "per_kilometer_minor", b"per_kilometer_minor", "rounding_minor", b"rounding_minor", "version", b"version", "zone_fares", b"zone_fares"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,150 @@
+"""The fares of an operator's feed become the policy in force, unless the operator has put one by hand."""
+
+import csv
+import io
+import zipfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from headway.booking.v1 import feed_events_pb2
+
+from chassis.outbox import Outbox
+from chassis.store import Store
+from pricing_svc import translate
+from pricing_svc.domain.departure import Leg, Route
+from pricing_svc.domain.fare_policy import FarePolicy, ZoneFare, policy_of_feed
+from pricing_svc.store.work import Work
+from pricing_svc.use_cases.put_fare_policy import put_fare_policy
+from pricing_svc.use_cases.take_feed_fares import take_feed_fares
+from tests.pricing_svc import network
+from tests.pricing_svc.service import ask, commit, put_in_force
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+FLAT = ZoneFare("", "", 470)
+ZONES = ZoneFare("Z1", "Z2", 825)
+
+
+def feed_policy(fares: Sequence[ZoneFare] = (ZONES,), *, feed_id: str = "fed_1", currency: str = "USD") -> FarePolicy:
+    return policy_of_feed("opr_sea", feed_id, currency, fares)
+
+
+def in_force(store: Store[Work]) -> FarePolicy:
+    found: FarePolicy = ask(store, lambda work: work.fare_policies.in_force(["opr_sea"])["opr_sea"])
+    return found
+
+
+def newest(store: Store[Work]) -> FarePolicy:
+    found: FarePolicy = ask(store, lambda work: work.fare_policies.newest("opr_sea"))
+    return found
+
+
+def told(store: Store[Work]) -> int:
+    with store.database.reader.begin() as connection:
+        return len(connection.execute(Outbox.table.select()).all())
+
+
+def ride(origin: str, destination: str, *, route: str = "r1") -> Leg:
+    line = (("stp_a", origin, 0), ("stp_b", destination, 12_000))
+    departure = network.departure(line=line)
+    leg = network.leg_of(departure, "stp_a", "stp_b", now=network.START.replace(year=2000))
+    on_route = Route("rte", route, "R", "", "ferry")
+    return Leg(replace(departure, route=on_route), leg.origin, leg.destination)
+
+
+def fare(policy: FarePolicy, origin: str, destination: str, *, route: str = "r1") -> int:
+    return policy.fare(ride(origin, destination, route=route), "adult").total_minor
+
+
+def test_a_feed_s_fares_are_in_force_at_once_and_told(store: Store[Work]):
+    commit(store, take_feed_fares, policy=feed_policy())
+    found = in_force(store)
+    assert (found.currency, found.feed_id, found.version, found.is_published) == ("USD", "fed_1", 1, True)
+    assert told(store) == 1
+
+
+def test_the_same_fares_again_change_and_tell_nothing(store: Store[Work]):
+    commit(store, take_feed_fares, policy=feed_policy())
+    commit(store, take_feed_fares, policy=feed_policy(feed_id="fed_2"))
+    assert (in_force(store).version, told(store)) == (1, 1)
+
+
+def test_other_fares_of_the_next_feed_replace_the_first(store: Store[Work]):
+    commit(store, take_feed_fares, policy=feed_policy())
+    commit(store, take_feed_fares, policy=feed_policy([ZoneFare("Z1", "Z2", 900)], feed_id="fed_2"))
+    assert (in_force(store).version, in_force(store).zone_fares[0].amount_minor) == (2, 900)
+
+
+def test_a_policy_put_by_hand_stays_in_force_and_the_feed_s_is_a_draft(store: Store[Work]):
+    by_hand = put_in_force(store, network.policy())
+    commit(store, take_feed_fares, policy=feed_policy())
+    assert in_force(store).version == by_hand.version
+    assert (newest(store).feed_id, newest(store).is_published) == ("fed_1", False)
+
+
+def test_a_draft_put_by_hand_is_not_lost(store: Store[Work]):
+    draft = commit(store, put_fare_policy, caller=network.ADMIN, policy=network.policy(), seen_version=0)
+    commit(store, take_feed_fares, policy=feed_policy())
+    assert newest(store) == draft
+    assert told(store) == 0
+
+
+def test_the_most_particular_fare_counts():
+    fares = [
+        ZoneFare("A", "B", 100, "r1"), ZoneFare("A", "B", 200), ZoneFare("A", "", 300), ZoneFare("", "B", 400),
+        ZoneFare("", "", 500, "r2"), FLAT,
+    ]  # fmt: skip
+    policy = feed_policy(fares)
+    assert fare(policy, "A", "B") == 100
+    assert fare(policy, "A", "B", route="r9") == 200
+    assert fare(policy, "A", "C") == 300
+    assert fare(policy, "C", "B") == 400
+    assert fare(policy, "C", "D", route="r2") == 500
+    assert fare(policy, "C", "D") == 470
+    assert fare(policy, "", "") == 470
+
+
+def test_a_ride_that_no_fare_fits_costs_the_dearest():
+    policy = feed_policy([ZoneFare("A", "B", 100), ZoneFare("B", "C", 950)])
+    assert fare(policy, "C", "A") == 950
+
+
+def test_a_flat_fare_is_the_base_of_every_ride():
+    policy = feed_policy([FLAT], currency="BRL")
+    assert (policy.base_minor, policy.zone_fares, policy.currency) == (470, (), "BRL")
+    policy.must_be_valid()
+    assert fare(policy, "", "") == fare(policy, "A", "B") == 470
+
+
+def test_a_feed_without_fares_says_nothing():
+    message = feed_events_pb2.FeedPublished(feed_id="fed_1", operator_id="opr_sea")
+    assert translate.feed_fares_in(message.SerializeToString()) is None
+
+
+@pytest.mark.parametrize("name", ["bart", "caltrain"])
+def test_real_zone_fares_are_the_feed_s_own(name: str):
+    path = DATA / f"{name}.zip"
+    if not path.exists():
+        pytest.skip(f"the real timetable {path} is not beside this checkout")
+    with zipfile.ZipFile(path) as archive:
+        attributes, rules = (list(rows(archive, f"fare_{file}.txt")) for file in ("attributes", "rules"))
+    prices = {row["fare_id"]: round(float(row["price"]) * 100) for row in attributes}
+    cheapest: dict[tuple[str, str, str], int] = {}
+    for rule in rules:
+        key = (rule["origin_id"], rule["destination_id"], rule["route_id"])
+        cheapest[key] = min(prices[rule["fare_id"]], cheapest.get(key, 10**9))
+    message = feed_events_pb2.FeedPublished(feed_id="fed_1", operator_id="opr_sea")
+    message.fares.currency = "USD"
+    for (origin, destination, route), amount in cheapest.items():
+        message.fares.fares.add(
+            origin_zone_id=origin, destination_zone_id=destination, feed_route_id=route, amount_minor=amount
+        )
+    policy = translate.feed_fares_in(message.SerializeToString())
+    policy.must_be_valid()
+    for (origin, destination, route), amount in cheapest.items():
+        assert fare(policy, origin, destination, route=route or "r1") == amount
+
+
+def rows(archive: zipfile.ZipFile, file: str) -> csv.DictReader:
+    return csv.DictReader(io.TextIOWrapper(archive.open(file), "utf-8-sig"))
