@@ -33,7 +33,7 @@ def policy(*, version: int = 0, is_published: bool = False, **fields: str) -> fa
 
 
 def in_json(*, version: int, is_published: bool) -> dict[str, object]:
-    return RULES | {"id": "op", "operator_id": "op", "version": version, "is_published": is_published}
+    return RULES | {"id": "op", "operator_id": "op", "version": version, "is_published": is_published, "feed_id": ""}
 
 
 @pytest.fixture(scope="module")
