@@ -27,20 +27,21 @@ def read_fares(archive: Archive, *, routes: Container[str]) -> dict[str, Any] | 
     """Return the record of the cheapest fares, in the currency that most are in; None when there are none."""
     prices = read_prices(archive)
     rules = read_rules(archive, fares=prices, routes=routes)
-    currencies = Counter(currency for currency, _ in prices.values())
-    if len(currencies) > 1:
-        reason = f"Only fares in {currencies.most_common(1)[0][0]}, as most are, are taken: use one currency."
+    if not prices:
+        return None
+    (currency, count), *_ = Counter(found for found, _ in prices.values()).most_common(1)
+    if count < len(prices):
+        reason = f"Only fares in {currency}, as most are, are taken: use one currency."
         archive.problems.warning(FARE_ATTRIBUTES.file, 0, "currency_type", reason)
     cheapest: dict[tuple[str, ...], int] = {}
-    for fare_id, (currency, amount_minor) in prices.items():
-        for key in rules.get(fare_id, {ANYWHERE}) if currency == currencies.most_common(1)[0][0] else ():
+    for fare_id, (own_currency, amount_minor) in prices.items():
+        for key in rules.get(fare_id, {ANYWHERE}) if own_currency == currency else ():
             cheapest[key] = min(amount_minor, cheapest.get(key, amount_minor))
     if len(cheapest) > FARES_MAX:
         archive.problems.error(FARE_RULES.file, 0, "", f"Makes more than {FARES_MAX} fares: leave some out.")
-    if not 0 < len(cheapest) <= FARES_MAX:
         return None
     fares = [dict(zip(KEY, key, strict=True)) | {"amount_minor": amount} for key, amount in cheapest.items()]
-    return {"currency": currencies.most_common(1)[0][0], "fares": fares}
+    return {"currency": currency, "fares": fares} if fares else None
 
 
 def read_prices(archive: Archive) -> dict[str, tuple[str, int]]:
@@ -70,7 +71,8 @@ def read_rules(archive: Archive, *, fares: Container[str], routes: Container[str
         if route_id:
             known("route_id", route_id, routes)
         for field, zone_id in zip(("origin_id", "destination_id"), zone_ids, strict=True):
-            identifier(field, zone_id or "any", most=ZONE_ID_MAX)
+            if zone_id:
+                identifier(field, zone_id, most=ZONE_ID_MAX)
         if contains_id:
             row.warn("contains_id", "Is left out: fares by the zones that a ride passes through are not sold.")
         else:

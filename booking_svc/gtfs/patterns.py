@@ -21,7 +21,7 @@ Way = tuple[list[float], list[tuple[float, float, float]]]
 """How far along the ride each call lies, and the line on the map, empty without a shape."""
 
 
-class Pattern(NamedTuple):
+class PackedPattern(NamedTuple):
     """What makes a pattern, packed, for there may be as many patterns as trips.
 
     `calls` holds stop, arrival, departure and both rules of each call, `units` the distances that the feed gives.
@@ -34,9 +34,9 @@ class Pattern(NamedTuple):
 
 def find_patterns(
     drafts: dict[str, TripDraft], problems: Problems, *, stops: Sequence[FeedStop]
-) -> tuple[list[Pattern], list[FeedTrip]]:
+) -> tuple[list[PackedPattern], list[FeedTrip]]:
     """Turn drafts, which are used up, into trips of two calls or more and the patterns that they run."""
-    numbers: dict[Pattern, int] = {}
+    numbers: dict[PackedPattern, int] = {}
     trips = []
     for trip_id in list(drafts):
         draft = drafts.pop(trip_id)
@@ -48,7 +48,7 @@ def find_patterns(
             continue
         route, start = draft.route, calls[0].departure
         headsign = draft.headsign or route.long_name or stops[calls[-1].stop].name
-        pattern = Pattern(draft.shape_id, packed(calls, start), array("d", units).tobytes())
+        pattern = PackedPattern(draft.shape_id, packed(calls, start), array("d", units).tobytes())
         number = numbers.setdefault(pattern, len(numbers))
         names = trip_id, route.feed_route_id, draft.service_id, headsign, route.timezone
         trips.append(FeedTrip(*names, number, start, tuple(draft.frequencies)))
@@ -65,7 +65,7 @@ def packed(calls: Sequence[RawCall], start: int) -> bytes:
 
 
 def pattern_records(
-    patterns: Sequence[Pattern], *, stops: Sequence[FeedStop], shapes: dict[str, Shape], problems: Problems
+    patterns: Sequence[PackedPattern], *, stops: Sequence[FeedStop], shapes: dict[str, Shape], problems: Problems
 ) -> Iterator[dict[str, Any]]:
     """Yield the record of each pattern; the way of those that only differ in time is found once."""
     ways: dict[tuple[str, bytes, bytes], Way] = {}

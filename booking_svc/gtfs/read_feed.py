@@ -10,7 +10,7 @@ from booking_svc.domain.shape import Shape
 from booking_svc.gtfs.archive import Archive
 from booking_svc.gtfs.calendars import read_calendars
 from booking_svc.gtfs.fares import read_fares
-from booking_svc.gtfs.patterns import Pattern, find_patterns
+from booking_svc.gtfs.patterns import PackedPattern, find_patterns
 from booking_svc.gtfs.problems import Problems
 from booking_svc.gtfs.routes import FeedRoute, read_routes
 from booking_svc.gtfs.rows import check_tables
@@ -28,7 +28,7 @@ class FeedContents:
     stops: list[FeedStop]
     routes: list[FeedRoute]
     shapes: dict[str, Shape]
-    patterns: list[Pattern]
+    patterns: list[PackedPattern]
     services: list[ServiceCalendar]
     trips: list[FeedTrip]
     fares: dict[str, Any] | None

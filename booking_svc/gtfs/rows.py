@@ -25,9 +25,7 @@ def check_tables(archive: Archive) -> None:
             _, header = open_table(archive, table)
             missing += [(table.file, 1, column) for column in table.required.split() if column not in header]
     for place in missing:
-        archive.problems.error(
-            *place, "This column is missing: add it." if place[1] else "Is missing: add it to the feed."
-        )
+        archive.problems.error(*place, "Is missing: add it.")
     if missing:
         raise UnreadableFeed
 

@@ -50,10 +50,11 @@ def read_stops(archive: Archive, *, timezone: str) -> list[FeedStop]:
 
     def take(row: Row, cells: list[str]) -> None:
         stop_id, _, _, _, kind, parent_id, *_ = cells
-        if whole("location_type", kind or "0", most=BOARDING_AREA) > STATION:
+        location_type = whole("location_type", kind or "0", most=BOARDING_AREA)
+        if location_type > STATION:
             inside[stop_id] = parent_id
         else:
-            stops[stop_id] = row, stop_of(row, cells)
+            stops[stop_id] = row, stop_of(row, cells, is_station=location_type == STATION)
 
     visit(archive, STOPS, take)
     found = []
@@ -71,9 +72,9 @@ def read_stops(archive: Archive, *, timezone: str) -> list[FeedStop]:
     return found
 
 
-def stop_of(row: Row, cells: list[str]) -> FeedStop:
-    """Read a row of stops.txt that is a stop or a station."""
-    stop_id, name, latitude, longitude, kind, parent_id, zone_id, timezone = cells
+def stop_of(row: Row, cells: list[str], *, is_station: bool) -> FeedStop:
+    """Read a row of stops.txt that is a stop, with its parent as it stands there, or a station, which has none."""
+    stop_id, name, latitude, longitude, _, parent_id, zone_id, timezone = cells
     if not name:
         row.warn("stop_name", "Is blank, so that the stop is called by its identifier: give it a name.")
     return FeedStop(
@@ -83,6 +84,6 @@ def stop_of(row: Row, cells: list[str]) -> FeedStop:
         number("stop_lat", latitude, least=-90, most=90),
         number("stop_lon", longitude, least=-180, most=180),
         identifier("zone_id", zone_id, most=ZONE_ID_MAX) if zone_id else "",
-        parent_id,
-        kind == "1",
+        "" if is_station else parent_id,
+        is_station,
     )

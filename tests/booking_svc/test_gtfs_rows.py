@@ -101,7 +101,7 @@ def test_every_missing_file_is_told(tmp_path: Path):
     assert found.faults == [
         ("error", f"{file}.txt", 0, "") for file in ("agency", "stops", "routes", "trips", "stop_times", "calendar")
     ]
-    assert {problem["reason"] for problem in found.problems} == {"Is missing: add it to the feed."}
+    assert {problem["reason"] for problem in found.problems} == {"Is missing: add it."}
     assert not found.is_usable
 
 

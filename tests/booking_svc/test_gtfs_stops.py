@@ -8,7 +8,7 @@ from tests.booking_svc.gtfs_feeds import ISLANDS, changed, read, with_rows, zipp
 
 
 def test_stops_and_stations_are_told_and_what_is_inside_them_is_not(tmp_path: Path):
-    """An entrance, a node and a boarding area have neither a name nor a place that we need."""
+    """An entrance, a node and a boarding area have neither a name nor a place that we need; a station has no parent."""
     files = with_rows(
         "stops.txt",
         "quay,Quay,38.801,-9.101,3,0,harbour,",
@@ -16,6 +16,7 @@ def test_stops_and_stations_are_told_and_what_is_inside_them_is_not(tmp_path: Pa
         "node,,,,,3,harbour,",
         "bay,,,,,4,quay,",
         "odd,Odd Quay,38.802,-9.102,,,node,",
+        "hub,Hub,38.802,-9.102,,1,nowhere,",
     )
     found = read(zipped(tmp_path, files))
     assert found.problems == []
@@ -27,6 +28,7 @@ def test_stops_and_stations_are_told_and_what_is_inside_them_is_not(tmp_path: Pa
         "harbour": ("", True),
         "quay": ("harbour", False),
         "odd": ("harbour", False),
+        "hub": ("", True),
     }
     assert found.stops[0] == {
         "feed_stop_id": "town",
