@@ -15,7 +15,8 @@
     {"problems": [{"severity", "file", "line", "field", "reason"}]}
     {"end": {"counts": {"stops", "routes", "patterns", "trips"}, "errors", "warnings", "is_usable"}}
 
-Kinds stand in this order, so that what a record names stands before it; problems may stand anywhere. The seconds of a
-call count from the first call's departure, and those of a trip from noon minus twelve hours of the service day in the
-trip's zone. A feed that is not usable gives only problems and the end.
+Kinds stand in this order, so that what a record names stands before it; fares stand on one line, however long, and of
+the problems the first 200 are told. The seconds of a call count from the first call's departure, those of a trip from
+noon minus twelve hours of the service day in the trip's zone, and metres from the first call. Line 1 of a file is its
+header, line 0 the whole file. A feed that is not usable gives only problems and the end.
 """

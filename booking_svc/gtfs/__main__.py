@@ -20,9 +20,10 @@ def main() -> None:
     parser.add_argument("--skip-bad", action="store_true", help="leave out what is wrong and tell the rest")
     asked = parser.parse_args()
     os.nice(NICENESS)
-    # Not every system has such a limit, and one may have set a lower one.
-    with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
+    # Not every system keeps such a limit, and whoever set one already knows better.
+    if resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
     for line in read_records(asked.feed, skips_bad=asked.skip_bad):
         sys.stdout.write(line)
 

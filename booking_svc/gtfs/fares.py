@@ -3,98 +3,80 @@
 import re
 from collections import Counter
 from collections.abc import Container
-from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 
 from booking_svc.gtfs.archive import Archive
-from booking_svc.gtfs.problems import BadValue, shown
-from booking_svc.gtfs.rows import Row, visit
+from booking_svc.gtfs.problems import BadValue, Row, shown
+from booking_svc.gtfs.rows import visit
 from booking_svc.gtfs.stops import ZONE_ID_MAX
 from booking_svc.gtfs.tables import FARE_ATTRIBUTES, FARE_RULES
-from booking_svc.gtfs.values import identifier
+from booking_svc.gtfs.values import identifier, known
 
 FARES_MAX = 20_000
 PRICE = re.compile(r"\d{1,7}(\.\d{0,6})?", re.ASCII)
 CURRENCY = re.compile(r"[A-Z]{3}")
 # ISO 4217; all others have two.
-DIGITS = {
-    **dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND"), 0),
-    **dict.fromkeys(("VUV", "XAF", "XOF", "XPF"), 0),
-    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
-}
-
-Key = tuple[str, str, str]
-"""Route, origin zone and destination zone; a blank one is any."""
+NO_DIGITS = frozenset("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split())  # noqa: SIM905
+THREE_DIGITS = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
+ANYWHERE = ("", "", "")
+KEY = ("feed_route_id", "origin_zone_id", "destination_zone_id")
 
 
-@dataclass(frozen=True, slots=True)
-class Fares:
-    """The cheapest fare of each key, in the smallest unit of the currency."""
-
-    currency: str
-    cheapest: dict[Key, int]
-
-
-def read_fares(archive: Archive, *, routes: Container[str]) -> Fares | None:
-    """Read the fares in the currency that most of them are in; None when there are none."""
+def read_fares(archive: Archive, *, routes: Container[str]) -> dict[str, Any] | None:
+    """Return the record of the cheapest fares, in the currency that most are in; None when there are none."""
     prices = read_prices(archive)
+    rules = read_rules(archive, fares=prices, routes=routes)
     if not prices:
         return None
-    currency = Counter(found for found, _ in prices.values()).most_common(1)[0][0]
-    keys: dict[str, set[Key]] = {}
-    read_rules(archive, keys, prices=prices, routes=routes)
-    cheapest: dict[Key, int] = {}
-    for fare_id, (price_currency, amount_minor) in prices.items():
-        if price_currency != currency:
-            reason = f"{shown(fare_id)} is left out: it is in {price_currency}, most fares in {currency}."
-            archive.problems.warning(FARE_ATTRIBUTES.file, 0, "currency_type", reason)
-            continue
-        for key in keys.get(fare_id, [("", "", "")]):
+    (currency, count), *_ = Counter(found for found, _ in prices.values()).most_common(1)
+    if count < len(prices):
+        reason = f"Only fares in {currency}, as most are, are taken: use one currency."
+        archive.problems.warning(FARE_ATTRIBUTES.file, 0, "currency_type", reason)
+    cheapest: dict[tuple[str, ...], int] = {}
+    for fare_id, (own_currency, amount_minor) in prices.items():
+        for key in rules.get(fare_id, {ANYWHERE}) if own_currency == currency else ():
             cheapest[key] = min(amount_minor, cheapest.get(key, amount_minor))
     if len(cheapest) > FARES_MAX:
-        reason = f"Makes more than {FARES_MAX} fares: leave some out."
-        archive.problems.error(FARE_RULES.file, 0, "", reason)
+        archive.problems.error(FARE_RULES.file, 0, "", f"Makes more than {FARES_MAX} fares: leave some out.")
         return None
-    return Fares(currency, cheapest)
+    fares = [dict(zip(KEY, key, strict=True)) | {"amount_minor": amount} for key, amount in cheapest.items()]
+    return {"currency": currency, "fares": fares} if fares else None
 
 
 def read_prices(archive: Archive) -> dict[str, tuple[str, int]]:
-    """Read the currency and the amount of every fare."""
+    """Read the currency and the amount, in its smallest unit, of every fare."""
     prices: dict[str, tuple[str, int]] = {}
 
     def take(_: Row, cells: list[str]) -> None:
         fare_id, price, currency = cells
-        if fare_id in prices:
-            raise BadValue("fare_id", f"{shown(fare_id)} stands twice: give each fare an identifier of its own.")
         if not CURRENCY.fullmatch(currency):
             raise BadValue("currency_type", f"Give a currency such as EUR, not {shown(currency)}.")
         if not PRICE.fullmatch(price):
             raise BadValue("price", f"Give a price such as 4.70, from 0 to 9999999, not {shown(price)}.")
-        minor = Decimal(price).scaleb(DIGITS.get(currency, 2)).to_integral_value(ROUND_HALF_UP)
-        prices[identifier("fare_id", fare_id)] = currency, int(minor)
+        digits = 0 if currency in NO_DIGITS else 3 if currency in THREE_DIGITS else 2
+        prices[fare_id] = currency, int(Decimal(price).scaleb(digits).to_integral_value(ROUND_HALF_UP))
 
     visit(archive, FARE_ATTRIBUTES, take)
     return prices
 
 
-def read_rules(
-    archive: Archive, keys: dict[str, set[Key]], *, prices: dict[str, tuple[str, int]], routes: Container[str]
-) -> None:
-    """Collect what each fare is for; one whose rules are all left out is for nothing, and not for everything."""
+def read_rules(archive: Archive, *, fares: Container[str], routes: Container[str]) -> dict[str, set[tuple[str, ...]]]:
+    """Read what each fare is for; one whose rules are all left out is for nothing, and not for everything."""
+    rules: dict[str, set[tuple[str, ...]]] = {}
 
     def take(row: Row, cells: list[str]) -> None:
-        fare_id, route_id, origin_id, destination_id, contains_id = cells
-        if fare_id not in prices:
-            raise BadValue("fare_id", f"No usable fare has the identifier {shown(fare_id)}: add it or mend it.")
-        found = keys.setdefault(fare_id, set())
-        if route_id and route_id not in routes:
-            raise BadValue("route_id", f"No usable route has the identifier {shown(route_id)}: add it or mend it.")
-        if contains_id:
-            row.warn("contains_id", "Is left out: fares by the zones that a ride passes through are not sold.")
-            return
-        for field, zone_id in (("origin_id", origin_id), ("destination_id", destination_id)):
+        fare_id, route_id, *zone_ids, contains_id = cells
+        found = rules.setdefault(known("fare_id", fare_id, fares), set())
+        if route_id:
+            known("route_id", route_id, routes)
+        for field, zone_id in zip(("origin_id", "destination_id"), zone_ids, strict=True):
             if zone_id:
                 identifier(field, zone_id, most=ZONE_ID_MAX)
-        found.add((route_id, origin_id, destination_id))
+        if contains_id:
+            row.warn("contains_id", "Is left out: fares by the zones that a ride passes through are not sold.")
+        else:
+            found.add((route_id, *zone_ids))
 
     visit(archive, FARE_RULES, take)
+    return rules

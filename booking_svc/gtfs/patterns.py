@@ -10,21 +10,21 @@ from booking_svc.domain.geography import Place, great_circle_meters
 from booking_svc.domain.interpolation import interpolate
 from booking_svc.domain.shape import Shape, cut, extended, is_beside, locate, project
 from booking_svc.gtfs.problems import Problems, shown
-from booking_svc.gtfs.stop_times import ALIGHTING, BOARDING, NO_TIME, RawCall, fault_of, ordered_calls
+from booking_svc.gtfs.stop_times import NO_TIME, RawCall, fault_of, ordered_calls
 from booking_svc.gtfs.stops import FeedStop
 from booking_svc.gtfs.tables import SHAPES, STOP_TIMES
 from booking_svc.gtfs.trips import TripDraft
 
-CALL_NUMBERS = 4
+COLUMNS = 5
 
 Way = tuple[list[float], list[tuple[float, float, float]]]
 """How far along the ride each call lies, and the line on the map, empty without a shape."""
 
 
-class PatternKey(NamedTuple):
+class PackedPattern(NamedTuple):
     """What makes a pattern, packed, for there may be as many patterns as trips.
 
-    `calls` holds stop, arrival, departure and flags of each call, `units` the distances that the feed gives, if any.
+    `calls` holds stop, arrival, departure and both rules of each call, `units` the distances that the feed gives.
     """
 
     shape_id: str
@@ -34,32 +34,24 @@ class PatternKey(NamedTuple):
 
 def find_patterns(
     drafts: dict[str, TripDraft], problems: Problems, *, stops: Sequence[FeedStop]
-) -> tuple[list[PatternKey], list[FeedTrip]]:
+) -> tuple[list[PackedPattern], list[FeedTrip]]:
     """Turn drafts, which are used up, into trips of two calls or more and the patterns that they run."""
-    numbers: dict[PatternKey, int] = {}
+    numbers: dict[PackedPattern, int] = {}
     trips = []
     for trip_id in list(drafts):
         draft = drafts.pop(trip_id)
         calls, units = ordered_calls(draft)
-        if draft.is_broken or draft.route is None or len(calls) < 2:
+        if draft.route is None or len(calls) < 2:
             continue
         if fault := fault_of(calls):
             problems.error(STOP_TIMES.file, *fault)
             continue
-        start = calls[0].departure
-        key = PatternKey(draft.shape_id, packed(calls, start), array("d", units).tobytes())
-        trips.append(
-            FeedTrip(
-                trip_id,
-                draft.route.feed_route_id,
-                draft.service_id,
-                draft.headsign or draft.route.long_name or stops[calls[-1].stop].name,
-                draft.route.timezone,
-                numbers.setdefault(key, len(numbers)),
-                start,
-                tuple(draft.frequencies),
-            )
-        )
+        route, start = draft.route, calls[0].departure
+        headsign = draft.headsign or route.long_name or stops[calls[-1].stop].name
+        pattern = PackedPattern(draft.shape_id, packed(calls, start), array("d", units).tobytes())
+        number = numbers.setdefault(pattern, len(numbers))
+        names = trip_id, route.feed_route_id, draft.service_id, headsign, route.timezone
+        trips.append(FeedTrip(*names, number, start, tuple(draft.frequencies)))
     return list(numbers), trips
 
 
@@ -67,78 +59,67 @@ def packed(calls: Sequence[RawCall], start: int) -> bytes:
     """Pack the calls of a trip, with times that count from its start."""
     found = array("i")
     for call in calls:
-        times = (time if time == NO_TIME else time - start for time in (call.arrival, call.departure))
-        found.extend((call.stop, *times, call.flags))
+        times = [time if time == NO_TIME else time - start for time in (call.arrival, call.departure)]
+        found.extend((call.stop, *times, call.is_boarding_allowed, call.is_alighting_allowed))
     return found.tobytes()
 
 
-class PatternWriter:
-    """Makes the records of patterns; what several share is worked out once."""
-
-    def __init__(self, shapes: dict[str, Shape], stops: Sequence[FeedStop], problems: Problems) -> None:
-        self._shapes = shapes
-        self._stops = stops
-        self._problems = problems
-        self._ways: dict[tuple[str, tuple[int, ...], bytes], Way] = {}
-
-    def records(self, patterns: Sequence[PatternKey]) -> Iterator[dict[str, Any]]:
-        """Yield the record of each pattern, by number."""
-        for number, pattern in enumerate(patterns):
-            numbers = array("i", pattern.calls)
-            stops, arrivals, departures, flags = (numbers[column::CALL_NUMBERS] for column in range(CALL_NUMBERS))
-            meters, line = self._way(pattern.shape_id, tuple(stops), pattern.units)
-            given = [None if pair[0] == NO_TIME else pair for pair in zip(arrivals, departures, strict=True)]
-            calls = [
-                {
-                    "feed_stop_id": self._stops[stop].feed_stop_id,
-                    "arrival_seconds": times[0],
-                    "departure_seconds": times[1],
-                    "is_boarding_allowed": bool(flag & BOARDING),
-                    "is_alighting_allowed": bool(flag & ALIGHTING),
-                    "distance_meters": along,
-                    "is_interpolated": own is None,
-                }
-                for stop, times, flag, along, own in zip(
-                    stops, interpolate(given, meters), flags, meters, given, strict=True
+def pattern_records(
+    patterns: Sequence[PackedPattern], *, stops: Sequence[FeedStop], shapes: dict[str, Shape], problems: Problems
+) -> Iterator[dict[str, Any]]:
+    """Yield the record of each pattern; the way of those that only differ in time is found once."""
+    ways: dict[tuple[str, bytes, bytes], Way] = {}
+    for number, pattern in enumerate(patterns):
+        numbers = array("i", pattern.calls)
+        columns = [numbers[column::COLUMNS] for column in range(COLUMNS)]
+        key = pattern.shape_id, columns[0].tobytes(), pattern.units
+        if key not in ways:
+            places = [(stops[stop].latitude, stops[stop].longitude) for stop in columns[0]]
+            ways[key], is_passed = find_way(shapes.get(pattern.shape_id), places, array("d", pattern.units))
+            if not is_passed:
+                reason = (
+                    f"{shown(pattern.shape_id)} does not pass all stops of a trip in order: straight lines stand in."
                 )
-            ]
-            yield {"number": number, "calls": calls, "shape": line}
-
-    def _way(self, shape_id: str, numbers: tuple[int, ...], units: bytes) -> Way:
-        key = (shape_id, numbers, units)
-        if key not in self._ways:
-            places = [(self._stops[number].latitude, self._stops[number].longitude) for number in numbers]
-            shape = self._shapes.get(shape_id)
-            way, is_complete = way_along(shape, places, array("d", units)) if shape else (straight_way(places), True)
-            if not is_complete:
-                reason = f"{shown(shape_id)} does not pass all stops of a trip in their order: straight lines stand in."
-                self._problems.warning(SHAPES.file, 0, "shape_id", reason)
-            self._ways[key] = way
-        return self._ways[key]
+                problems.warning(SHAPES.file, 0, "shape_id", reason)
+        meters, line = ways[key]
+        yield {"number": number, "calls": call_records(columns, meters, stops), "shape": line}
 
 
-def way_along(shape: Shape, places: Sequence[Place], units: Sequence[float]) -> tuple[Way, bool]:
-    """Follow a shape, and tell whether it passes all stops: where the feed says, if they are there, or else nearby.
+def call_records(
+    columns: Sequence[Sequence[int]], meters: Sequence[float], stops: Sequence[FeedStop]
+) -> list[dict[str, Any]]:
+    given = [None if times[0] == NO_TIME else times for times in zip(columns[1], columns[2], strict=True)]
+    return [
+        {
+            "feed_stop_id": stops[stop].feed_stop_id,
+            "arrival_seconds": arrival,
+            "departure_seconds": departure,
+            "is_boarding_allowed": bool(is_boarding_allowed),
+            "is_alighting_allowed": bool(is_alighting_allowed),
+            "distance_meters": along,
+            "is_interpolated": own is None,
+        }
+        for (stop, _, _, is_boarding_allowed, is_alighting_allowed), (arrival, departure), along, own in zip(
+            zip(*columns, strict=True), interpolate(given, meters), meters, given, strict=True
+        )
+    ]
 
-    One that ends before the ride does is led on straight; one that leaves out stops in between is not used.
+
+def find_way(shape: Shape | None, places: Sequence[Place], units: Sequence[float]) -> tuple[Way, bool]:
+    """Follow a shape if there is one, and tell whether it passes all stops: where the feed says, or else nearby.
+
+    One that ends before the ride does is led on straight. Without one, or with one that leaves out stops in between,
+    a ride goes straight from stop to stop, along great circles.
     """
-    meters = locate(shape, units) if shape.along_units and units and list(units) == sorted(units) else []
-    if not meters or not all(is_beside(shape, meters, places)):
-        meters = project(shape, places)
-    if is_complete := all(is_beside(shape, meters, places)):
-        return cut_way(shape, meters), is_complete
-    longer = extended(shape, meters, places)
-    meters = project(longer, places) if longer else []
-    if longer and all(is_beside(longer, meters, places)):
-        return cut_way(longer, meters), is_complete
-    return straight_way(places), is_complete
-
-
-def cut_way(shape: Shape, meters: Sequence[float]) -> Way:
-    return [round(one - meters[0], 1) for one in meters], cut(shape, meters[0], meters[-1])
-
-
-def straight_way(places: Sequence[Place]) -> Way:
-    """Go from stop to stop along great circles."""
+    is_passed = True
+    if shape:
+        meters = locate(shape, units) if shape.along_units and units and list(units) == sorted(units) else []
+        if not meters or not all(is_beside(shape, meters, places)):
+            meters = project(shape, places)
+        is_passed = all(is_beside(shape, meters, places))
+        if not is_passed and (shape := extended(shape, meters, places)):
+            meters = project(shape, places)
+        if shape and all(is_beside(shape, meters, places)):
+            return ([round(one - meters[0], 1) for one in meters], cut(shape, meters[0], meters[-1])), is_passed
     legs = (great_circle_meters(*pair) for pair in pairwise(places))
-    return [round(along, 1) for along in accumulate(legs, initial=0.0)], []
+    return ([round(along, 1) for along in accumulate(legs, initial=0.0)], []), is_passed

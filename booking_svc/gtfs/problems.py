@@ -24,48 +24,49 @@ class UnreadableFeed(InvalidInput):
     reason = "FEED_REJECTED"
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that is wrong; line 1 is the header, and 0 the whole file."""
-
-    severity: str
-    file: str
-    line: int
-    field: str
-    reason: str
-
-
 class Problems:
-    """Counts what is wrong and remembers the first of it: 20 that are alike and 200 in all, errors before warnings."""
+    """Counts what is wrong and keeps the first of it: 20 that are alike and 200 in all, errors before warnings."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self._alike: Counter[tuple[str, str, str]] = Counter()
-        self._told: dict[str, list[Problem]] = {"error": [], "warning": []}
+        self._kept: dict[str, list[dict[str, object]]] = {"error": [], "warning": []}
 
     @property
-    def told(self) -> list[Problem]:
-        return [problem for problems in self._told.values() for problem in problems][:PROBLEMS_MAX]
+    def kept(self) -> list[dict[str, object]]:
+        return [problem for problems in self._kept.values() for problem in problems][:PROBLEMS_MAX]
 
     def error(self, file: str, line: int, field: str, reason: str) -> None:
-        """Tell what keeps a feed, or a part of it, from being used."""
-        self._tell(Problem("error", file, line, field, reason))
+        """Tell what keeps a feed, or a part of it, from being used; line 1 is the header, and 0 the whole file."""
+        self._tell("error", file, line, field, reason)
 
     def warning(self, file: str, line: int, field: str, reason: str) -> None:
         """Tell what was read otherwise than it stands there."""
-        self._tell(Problem("warning", file, line, field, reason))
+        self._tell("warning", file, line, field, reason)
 
-    def stop(self, file: str, line: int, field: str, reason: str) -> NoReturn:
+    def stop(self, file: str, line: int, reason: str) -> NoReturn:
         """Tell what keeps all of the feed from being used."""
-        self.error(file, line, field, reason)
+        self.error(file, line, "", reason)
         raise UnreadableFeed(reason, file=file)
 
-    def _tell(self, problem: Problem) -> None:
-        told, alike = self._told[problem.severity], (problem.severity, problem.file, problem.field)
-        self.counts[problem.severity] += 1
-        if len(told) < PROBLEMS_MAX and self._alike[alike] < ALIKE_MAX:
-            self._alike[alike] += 1
-            told.append(problem)
+    def _tell(self, severity: str, file: str, line: int, field: str, reason: str) -> None:
+        self.counts[severity] += 1
+        if len(self._kept[severity]) < PROBLEMS_MAX and self._alike[severity, file, field] < ALIKE_MAX:
+            self._alike[severity, file, field] += 1
+            problem = {"severity": severity, "file": file, "line": line, "field": field, "reason": reason}
+            self._kept[severity].append(problem)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Where a row stands."""
+
+    file: str
+    line: int
+    problems: Problems
+
+    def warn(self, field: str, reason: str) -> None:
+        self.problems.warning(self.file, self.line, field, reason)
 
 
 def shown(text: str) -> str:

@@ -4,39 +4,22 @@ from dataclasses import dataclass
 
 from booking_svc.domain.departure import Mode
 from booking_svc.gtfs.archive import Archive
-from booking_svc.gtfs.problems import BadValue, shown
-from booking_svc.gtfs.rows import Row, visit
+from booking_svc.gtfs.problems import BadValue, Row
+from booking_svc.gtfs.rows import visit
 from booking_svc.gtfs.tables import ROUTES
-from booking_svc.gtfs.values import identifier, whole, words
+from booking_svc.gtfs.values import known, whole, words
 
-BASIC_TYPES = {
-    0: Mode.TRAM,
-    1: Mode.METRO,
-    2: Mode.RAIL,
-    3: Mode.BUS,
-    4: Mode.FERRY,
-    5: Mode.TRAM,  # cable tram
-    7: Mode.RAIL,  # funicular
-    11: Mode.BUS,  # trolleybus
-    12: Mode.RAIL,  # monorail
-    711: Mode.SHUTTLE,
-    1501: Mode.SHUTTLE,  # shared taxi
+TYPES = {
+    Mode.TRAM: (0, 5, *range(900, 1000)),
+    Mode.METRO: (1, *range(400, 700)),
+    Mode.RAIL: (2, 7, 12, *range(100, 200), *range(300, 400), *range(1400, 1500)),
+    Mode.COACH: range(200, 300),
+    Mode.FERRY: (4, *range(1000, 1100), *range(1200, 1300)),
+    Mode.BUS: (3, 11, *range(700, 711), *range(712, 900)),
+    Mode.SHUTTLE: (711, 1501),
 }
-EXTENDED_TYPES = {
-    1: Mode.RAIL,
-    2: Mode.COACH,
-    3: Mode.RAIL,  # suburban
-    4: Mode.METRO,
-    5: Mode.METRO,
-    6: Mode.METRO,  # underground
-    7: Mode.BUS,
-    8: Mode.BUS,  # trolleybus
-    9: Mode.TRAM,
-    10: Mode.FERRY,
-    12: Mode.FERRY,
-    14: Mode.RAIL,  # funicular
-}
-"""By hundreds. https://developers.google.com/transit/gtfs/reference/extended-route-types."""
+"""The basic types and https://developers.google.com/transit/gtfs/reference/extended-route-types."""
+MODES = {kind: mode for mode, kinds in TYPES.items() for kind in kinds}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,32 +34,22 @@ class FeedRoute:
 
 
 def read_routes(archive: Archive, *, zones: dict[str, str]) -> dict[str, FeedRoute]:
-    """Read the routes of agencies whose zones of time are known."""
+    """Read the routes of agencies whose zones of time are known; a type that is not known is taken for a bus."""
     found: dict[str, FeedRoute] = {}
 
     def take(row: Row, cells: list[str]) -> None:
         route_id, kind, agency_id, short_name, long_name = cells
-        if route_id in found:
-            raise BadValue("route_id", f"{shown(route_id)} stands twice: give each route an identifier of its own.")
-        if agency_id and agency_id not in zones:
-            raise BadValue("agency_id", f"No usable agency has the identifier {shown(agency_id)}: add it or mend it.")
         if not short_name and not long_name:
             raise BadValue("route_short_name", "Give the route a short name or a long one.")
+        if (mode := MODES.get(whole("route_type", kind))) is None:
+            row.warn("route_type", f"{kind} is no type of route that we sell; it is taken for a bus.")
         found[route_id] = FeedRoute(
-            identifier("route_id", route_id),
+            route_id,
             words(row, "route_short_name", short_name),
             words(row, "route_long_name", long_name),
-            mode_of(row, whole("route_type", kind)),
-            zones.get(agency_id) or next(iter(zones.values())),
+            mode or Mode.BUS,
+            zones[known("agency_id", agency_id, zones)] if agency_id else next(iter(zones.values())),
         )
 
     visit(archive, ROUTES, take)
     return found
-
-
-def mode_of(row: Row, kind: int) -> Mode:
-    """Translate a basic or an extended type of route; one that is not known is taken for a bus, and told."""
-    mode = BASIC_TYPES.get(kind) or EXTENDED_TYPES.get(kind // 100)
-    if mode is None:
-        row.warn("route_type", f"{kind} is no type of route that we sell; it is taken for a bus.")
-    return mode or Mode.BUS

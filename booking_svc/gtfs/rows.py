@@ -2,53 +2,50 @@
 
 import csv
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from itertools import islice
 from operator import itemgetter
 from typing import Any
 
 from booking_svc.gtfs.archive import Archive
-from booking_svc.gtfs.problems import BadValue, Problems, UnreadableFeed, shown
-from booking_svc.gtfs.tables import CALENDAR, CALENDAR_DATES, TABLES, Table
+from booking_svc.gtfs.problems import BadValue, Row, UnreadableFeed, shown
+from booking_svc.gtfs.tables import CALENDAR, CALENDAR_DATES, NEEDED, TABLES, Table
+from booking_svc.gtfs.values import new_identifier
 
 COLUMNS_MAX = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Where a row stands."""
-
-    file: str
-    line: int
-    problems: Problems
-
-    def warn(self, field: str, reason: str) -> None:
-        self.problems.warning(self.file, self.line, field, reason)
+HEADER_LINE_MAX = 100
 
 
 def check_tables(archive: Archive) -> None:
     """See that all files and columns are there that a feed needs, tell all that are not, and stop if any is."""
-    missing = [(table.file, "") for table in TABLES if table.is_required and table.file not in archive]
+    missing = [(table.file, 0, "") for table in NEEDED if table.file not in archive]
     if CALENDAR.file not in archive and CALENDAR_DATES.file not in archive:
-        missing.append((CALENDAR.file, ""))
+        missing.append((CALENDAR.file, 0, ""))
     for table in TABLES:
         if table.file in archive:
             _, header = open_table(archive, table)
-            missing += [(table.file, column) for column in table.required if column not in header]
-    for file, column in missing:
-        what = "Has no such column" if column else "Is missing"
-        archive.problems.error(file, 1 if column else 0, column, f"{what}: add it to the feed.")
+            missing += [(table.file, 1, column) for column in table.required.split() if column not in header]
+    for place in missing:
+        archive.problems.error(*place, "Is missing: add it.")
     if missing:
         raise UnreadableFeed
 
 
-def visit(archive: Archive, table: Table, take: Callable[[Row, list[str]], None]) -> None:
-    """Hand every row and its cells to a function; a BadValue that it raises is told, and the row is left."""
+def visit(archive: Archive, table: Table, take: Callable[[Row, list[str]], None]) -> set[str]:
+    """Hand every row and its cells to a function; a BadValue that it raises is told.
+
+    Returns the first cells of the rows that were wrong, for what depends on them.
+    """
+    seen: set[str] = set()
+    wrong: set[str] = set()
     for line, cells in rows_of(archive, table):
-        row = Row(table.file, line, archive.problems)
         try:
-            take(row, cells)
+            if table.is_keyed:
+                new_identifier(table.columns[0], cells[0], seen)
+            take(Row(table.file, line, archive.problems), cells)
         except BadValue as bad:
             archive.problems.error(table.file, line, bad.field, bad.detail)
+            wrong.add(cells[0])
+    return wrong
 
 
 def rows_of(archive: Archive, table: Table) -> Iterator[tuple[int, list[str]]]:
@@ -58,36 +55,35 @@ def rows_of(archive: Archive, table: Table) -> Iterator[tuple[int, list[str]]]:
     reader, header = open_table(archive, table)
     width = len(header)
     pick = itemgetter(*(header.index(column) if column in header else width for column in table.columns))
-    count, line = 0, reader.line_num + 1
+    line = reader.line_num + 1
     try:
         for cells in reader:
             if any(cells):
-                count += 1
                 if len(cells) != width:
                     fit(cells, width, Row(table.file, line, archive.problems))
                 cells.append("")
                 yield line, [cell.strip() for cell in pick(cells)]
             line = reader.line_num + 1
-            if count > table.rows_max:
-                archive.problems.stop(table.file, line, "", f"Has more than {table.rows_max} rows: divide the feed.")
+            if line > table.lines_max:
+                archive.problems.stop(table.file, line, f"Has more than {table.lines_max} lines: divide the feed.")
     except csv.Error:
-        archive.problems.stop(table.file, line, "", "Is not CSV here: see that quotes are closed and lines end in LF.")
+        archive.problems.stop(table.file, line, "Is not CSV here: see that quotes are closed and lines end in LF.")
 
 
 def open_table(archive: Archive, table: Table) -> tuple[Any, list[str]]:
     """Return a reader that stands after the header, and the header."""
     reader = csv.reader(archive.lines(table.file), skipinitialspace=True)
     try:
-        header = [cell.strip().lower() for cell in next((row for row in reader if any(row)), [])]
+        header = [cell.strip().lower() for cell in next(filter(any, islice(reader, HEADER_LINE_MAX)), [])]
     except csv.Error:
         header = []
     if len(header) > COLUMNS_MAX:
-        archive.problems.stop(table.file, 1, "", f"Has more than {COLUMNS_MAX} columns: leave some out.")
+        archive.problems.stop(table.file, 1, f"Has more than {COLUMNS_MAX} columns: leave some out.")
     return reader, header
 
 
 def fit(cells: list[str], width: int, row: Row) -> None:
     """Give a row as many cells as the header has."""
     if any(cells[width:]):
-        row.warn("", f"Has more cells than the header, as {shown(cells[-1])}: put texts with commas in quotes.")
+        row.warn("", f"Has more cells than the header, the last {shown(cells[-1])}: put texts with commas in quotes.")
     cells[width:] = [""] * (width - len(cells))

@@ -10,14 +10,11 @@ from booking_svc.gtfs.rows import rows_of
 from booking_svc.gtfs.stops import FeedStop
 from booking_svc.gtfs.tables import STOP_TIMES
 from booking_svc.gtfs.trips import TripDraft
-from booking_svc.gtfs.values import number, seconds, whole
+from booking_svc.gtfs.values import UNITS_MAX, known, number, seconds, whole
 
 CALLS_MAX = 300
-UNITS_MAX = 1e9
 NO_TIME = -(2**31)
-BOARDING, ALIGHTING = 1, 2
-NOT_ALLOWED = 1
-LAST_RULE = 3
+NOT_ALLOWED, LAST_RULE = 1, 3
 
 
 class RawCall(NamedTuple):
@@ -27,47 +24,41 @@ class RawCall(NamedTuple):
     stop: int
     arrival: int
     departure: int
-    flags: int
+    is_boarding_allowed: int
+    is_alighting_allowed: int
     line: int
 
 
 def read_stop_times(archive: Archive, *, trips: dict[str, TripDraft], stops: Sequence[FeedStop]) -> None:
-    """Give every trip its calls, in whatever order they stand in the file."""
+    """Give every trip its calls, in whatever order they stand in the file; one wrong row and the trip is left out."""
     numbers = {stop.feed_stop_id: number for number, stop in enumerate(stops) if not stop.is_station}
     for line, (trip_id, *cells, unit) in rows_of(archive, STOP_TIMES):
-        draft = trips.get(trip_id)
         try:
-            if draft is None:
-                raise BadValue("trip_id", f"No trip has the identifier {shown(trip_id)}: add it or mend it.")
-            draft.calls.extend((*call_of(cells, numbers), line))
+            draft = trips[known("trip_id", trip_id, trips)]
+            draft.calls.extend(call_of(cells, numbers, line))
             if unit:
                 draft.units.append(number("shape_dist_traveled", unit, least=0, most=UNITS_MAX))
         except BadValue as bad:
             archive.problems.error(STOP_TIMES.file, line, bad.field, bad.detail)
-            if draft:
-                draft.is_broken = True
+            trips.get(trip_id, TripDraft()).route = None
 
 
-def call_of(cells: Sequence[str], numbers: dict[str, int]) -> tuple[int, int, int, int, int]:
-    """Read a row but for its line; of two times one may stand for both."""
+def call_of(cells: Sequence[str], numbers: dict[str, int], line: int) -> tuple[int, ...]:
+    """Read a row; of two times one may stand for both."""
     arrival, departure, stop_id, sequence, pickup, drop_off = cells
-    stop = numbers.get(stop_id)
-    if stop is None:
-        raise BadValue("stop_id", f"No usable stop has the identifier {shown(stop_id)}: add it or mend it.")
     arrives = departs = NO_TIME
     if arrival or departure:
         arrives = seconds("arrival_time", arrival or departure)
         departs = seconds("departure_time", departure or arrival)
-        if departs < arrives:
-            raise BadValue("departure_time", f"{shown(departure)} is before the arrival: exchange or mend them.")
-    flags = (BOARDING if is_allowed("pickup_type", pickup) else 0) | (
-        ALIGHTING if is_allowed("drop_off_type", drop_off) else 0
-    )
-    return whole("stop_sequence", sequence), stop, arrives, departs, flags
+    if departs < arrives:
+        raise BadValue("departure_time", f"{shown(departure)} is before the arrival: exchange or mend them.")
+    stop = numbers[known("stop_id", stop_id, numbers)]
+    rules = is_allowed("pickup_type", pickup), is_allowed("drop_off_type", drop_off)
+    return whole("stop_sequence", sequence), stop, arrives, departs, *rules, line
 
 
 def is_allowed(field: str, text: str) -> bool:
-    """Read a rule of getting on or off; to call or to ask the driver first is allowed."""
+    """Read a rule of getting on or off; when riders have to ask first it is allowed."""
     return not text or whole(field, text, most=LAST_RULE) != NOT_ALLOWED
 
 
@@ -86,13 +77,11 @@ def fault_of(calls: Sequence[RawCall]) -> tuple[int, str, str] | None:
     for before, call in pairwise(calls):
         if before.sequence == call.sequence:
             return call.line, "stop_sequence", f"{call.sequence} stands twice in this trip: number its calls in order."
-    latest = NO_TIME
-    for call in calls:
-        if call.arrival == NO_TIME:
-            if call in (calls[0], calls[-1]):
-                return call.line, "arrival_time", "Is blank at an end of the trip: give its first and last call a time."
-        elif call.arrival < latest:
+    for end in (calls[0], calls[-1]):
+        if end.arrival == NO_TIME:
+            return end.line, "arrival_time", "Is blank at an end of the trip: give its first and last call a time."
+    timed = [call for call in calls if call.arrival != NO_TIME]
+    for before, call in pairwise(timed):
+        if call.arrival < before.departure:
             return call.line, "arrival_time", "Is before the call before it: times of a trip never go back."
-        else:
-            latest = call.departure
     return None

@@ -2,19 +2,21 @@
 
 import math
 import re
+from collections.abc import Container
+from contextlib import suppress
 from datetime import date
 from functools import cache, lru_cache
 from zoneinfo import available_timezones
 
-from booking_svc.gtfs.problems import BadValue, shown
-from booking_svc.gtfs.rows import Row
+from booking_svc.gtfs.problems import BadValue, Row, shown
 
 ID_MAX = 200
 TEXT_MAX = 200
+UNITS_MAX = 1e9
 DAYS_AFTER_START_MAX = 7
 FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2199, 12, 31)
 TIME = re.compile(r"(\d{1,3}):([0-5]\d):([0-5]\d)", re.ASCII)
-DAY = re.compile(r"(\d{4})(\d\d)(\d\d)", re.ASCII)
+DAY = re.compile(r"\d{8}", re.ASCII)
 WHOLE = re.compile(r"\d{1,9}", re.ASCII)
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 
@@ -23,6 +25,24 @@ def identifier(field: str, text: str, *, most: int = ID_MAX) -> str:
     if 1 <= len(text) <= most and text.isprintable():
         return text
     raise BadValue(field, f"Give an identifier of 1 to {most} printable characters, not {shown(text)}.")
+
+
+def new_identifier(field: str, text: str, seen: set[str]) -> None:
+    """Expect an identifier that was not seen before."""
+    if identifier(field, text) in seen:
+        raise BadValue(field, f"{shown(text)} stands twice: give each {noun(field)} an identifier of its own.")
+    seen.add(text)
+
+
+def known(field: str, text: str, among: Container[str]) -> str:
+    """Expect an identifier of something that is there, and was not left out because something is wrong with it."""
+    if text in among:
+        return text
+    raise BadValue(field, f"No usable {noun(field)} has the identifier {shown(text)}: add it or mend it.")
+
+
+def noun(field: str) -> str:
+    return field.partition("_")[0]
 
 
 def words(row: Row, field: str, text: str) -> str:
@@ -44,12 +64,8 @@ def seconds(field: str, text: str) -> int:
 
 
 def day(field: str, text: str) -> date:
-    if found := DAY.fullmatch(text):
-        try:
-            read = date(int(found[1]), int(found[2]), int(found[3]))
-        except ValueError:
-            read = date.min
-        if FIRST_DAY <= read <= LAST_DAY:
+    with suppress(ValueError):
+        if DAY.fullmatch(text) and FIRST_DAY <= (read := date.fromisoformat(text)) <= LAST_DAY:
             return read
     raise BadValue(field, f"Give a date as YYYYMMDD from {FIRST_DAY:%Y%m%d} to {LAST_DAY:%Y%m%d}, not {shown(text)}.")
 

@@ -2,6 +2,9 @@
 
 import json
 import os
+import resource
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -176,3 +179,20 @@ def calendar_of(record: dict[str, Any]) -> ServiceCalendar:
 
 def trip_of(record: dict[str, Any]) -> FeedTrip:
     return FeedTrip(**record | {"frequencies": tuple(Frequency(*one) for one in record["frequencies"])})
+
+
+def run_reader(path: Path, *options: str, megabytes: int = 1024) -> tuple[Told, float]:
+    """Run the reader as the service does, in a process that gets so much memory; return the seconds of CPU, too."""
+    limit = (megabytes << 20, megabytes << 20)
+    with subprocess.Popen(
+        [sys.executable, "-m", "booking_svc.gtfs", str(path), *options],
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, limit),
+    ) as reader:
+        assert reader.stdout
+        found = told(reader.stdout)
+        _, status, usage = os.wait4(reader.pid, 0)
+        reader.returncode = os.waitstatus_to_exitcode(status)
+    assert reader.returncode == 0
+    return found, usage.ru_utime + usage.ru_stime
