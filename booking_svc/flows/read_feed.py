@@ -61,6 +61,8 @@ class ReadFeed:
 
     def _take_patterns(self, told: Iterable[dict[str, Any]]) -> None:
         for one in told:
+            # Nobody gets off where a ride begins, nor on where it ends.
+            one["calls"][0]["is_alighting_allowed"] = one["calls"][-1]["is_boarding_allowed"] = False
             calls = tuple(PatternCall(self.stops[call.pop("feed_stop_id")], **call) for call in one["calls"])
             shape = tuple((latitude, longitude, meters) for latitude, longitude, meters in one["shape"])
             self.patterns.append(Pattern("", calls, shape))
