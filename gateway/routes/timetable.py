@@ -20,6 +20,8 @@ from gateway.schemas.timetable import (
     CancelledDepartures,
     Departure,
     PublishDeparture,
+    PublishDepartures,
+    PublishedDepartures,
     ServiceDate,
 )
 from gateway.schemas.vehicles import Availability, CreateLayout, Layout, RegisterVehicle, SeatMap, Vehicle
@@ -60,6 +62,19 @@ async def publish_departure(
     departure = await services.ask(services.timetable.PublishDeparture, body.to_proto(), call)
     response.headers["ETag"] = etag(departure)
     return Departure.from_proto(departure)
+
+
+@router.post(
+    "/departures/batch",
+    status_code=201,
+    tags=["Operator"],
+    summary="Put several departures on sale",
+    responses=problems("unknown_stop", "illegal_state", "not_found"),
+)
+async def publish_departures(body: PublishDepartures, call: StaffWithKey, services: Services) -> PublishedDepartures:
+    """Put departures on sale, all of them or none: at most 50, with 1,000 calls in all."""
+    published = await services.ask(services.timetable.PublishDepartures, body.to_proto(), call)
+    return PublishedDepartures(items=[Departure.from_proto(one) for one in published.departures])
 
 
 @router.get("/departures", tags=["Rider"], summary="List departures")

@@ -13,6 +13,7 @@ from gateway.schemas.shapes import Id, Input, Instant, Latitude, Longitude, Outp
 
 CALLS_MAX = 300
 CANCELLED_MAX = 100
+PUBLISHED_MAX = 50
 FIRST_YEAR, LAST_YEAR = 1970, 2199
 ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
@@ -198,6 +199,21 @@ class PublishDeparture(Input):
             calls=[call.to_proto() for call in self.calls],
             layout_id=self.layout_id or "",
         )
+
+
+class PublishDepartures(Input):
+    """Departures to put on sale together."""
+
+    departures: list[PublishDeparture] = Field(min_length=1, max_length=PUBLISHED_MAX)
+
+    def to_proto(self) -> timetable_service_pb2.PublishDeparturesRequest:
+        return timetable_service_pb2.PublishDeparturesRequest(departures=[one.to_proto() for one in self.departures])
+
+
+class PublishedDepartures(Output):
+    """Departures that are on sale now, in the order given."""
+
+    items: list[Departure]
 
 
 class CancelDepartures(Input):

@@ -214,6 +214,25 @@ async def test_publish_departure_passes_on_where_the_service_points(edge: Edge):
     assert problem(reply, 422, "invalid_value")["errors"] == [{"pointer": "/calls/1", "detail": "Times run backwards."}]
 
 
+async def test_publish_departures_asks_for_all_at_once_and_answers_all(edge: Edge):
+    found = timetable_service_pb2.PublishDeparturesResponse(departures=[departure(), departure()])
+    edge.services.answers("PublishDepartures", found)
+    body = {"departures": [TO_PUBLISH, TO_PUBLISH]}
+    reply = await edge.client.post("/v1/departures/batch", json=body, headers=edge.signed_in(STAFF, key="k1"))
+    assert (reply.status_code, reply.json()) == (201, {"items": [IN_JSON, IN_JSON]})
+    asked = edge.services.last("PublishDepartures")
+    assert [one.feed_trip_id for one in asked.message.departures] == ["T1", "T1"]
+    assert asked.metadata["idempotency-key"] == "k1"
+
+
+@pytest.mark.parametrize("count", [0, 51])
+async def test_publish_departures_takes_a_bounded_number(edge: Edge, count: int):
+    body = {"departures": [TO_PUBLISH] * count}
+    reply = await edge.client.post("/v1/departures/batch", json=body, headers=edge.signed_in(STAFF, key="k1"))
+    assert pointers(problem(reply, 422, "invalid_value")) == {"/departures"}
+    assert edge.services.calls == []
+
+
 async def test_list_departures_filters_and_ends(edge: Edge):
     edge.services.answers("ListDepartures", [listed("dep_1"), listed("dep_2")])
     query = {"operator_id": "op", "route_id": "rte_1", "stop_id": "stp_1", "date": "2030-06-01", "limit": "2"}

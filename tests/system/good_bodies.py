@@ -101,6 +101,10 @@ def publish_departure(desk: Desk) -> Good:
     return Good(desk.operator, "/departures", coach(operator_id=OPERATOR))
 
 
+def publish_departures(desk: Desk) -> Good:
+    return Good(desk.operator, "/departures/batch", {"departures": [coach(operator_id=OPERATOR)] * 2})
+
+
 def cancel_departures(desk: Desk) -> Good:
     departure = publish(desk.operator, coach(operator_id=OPERATOR))
     return Good(desk.operator, "/departures/cancel", {"operator_id": OPERATOR, "departure_ids": [departure["id"]]}, 200)
@@ -132,6 +136,7 @@ GOOD: Mapping[str, tuple[Callable[[Desk], Good], Mapping[str, Bad]]] = {
     "quote_fare": (quote_fare, {**BAD, **BAD_PASSENGERS}),
     "quote_fares": (quote_fares, BAD),
     "publish_departure": (publish_departure, BAD),
+    "publish_departures": (publish_departures, BAD),
     "cancel_departures": (cancel_departures, BAD),
     "create_layout": (create_layout, BAD),
     "register_vehicle": (register_vehicle, BAD),
