@@ -1,5 +1,6 @@
 """Builds the whole service from its settings and starts nothing."""
 
+from functools import partial
 from pathlib import Path
 
 from headway.tracking.v1 import tracking_service_pb2, tracking_service_pb2_grpc
@@ -31,17 +32,18 @@ MIGRATIONS = Path(__file__).parent / "store" / "migrations"
 TRACKING_SERVICE = tracking_service_pb2.DESCRIPTOR.services_by_name["TrackingService"]
 
 
-def open_store(settings: TrackingSettings, clock: Clock, registry: CollectorRegistry) -> Store[Work]:
+def open_store(database_url: str, clock: Clock, registry: CollectorRegistry | None = None) -> Store[Work]:
     """Open the database and bring it up to date."""
-    database = Database(settings.database_url)
+    database = Database(database_url)
     migrate(database, MIGRATIONS)
-    return Store(database, Work, clock, metrics=Metrics(registry))
+    open_work = partial(Work, encode=translate.event_out, memory={})
+    return Store(database, open_work, clock, metrics=Metrics(registry))
 
 
 def build(settings: TrackingSettings, clock: Clock | None = None, *, registry: CollectorRegistry = REGISTRY) -> Service:
     """Wire the parts together."""
     clock = clock or SystemClock()
-    store = open_store(settings, clock, registry)
+    store = open_store(settings.database_url, clock, registry)
     identity = ServiceIdentity(open_signer("tracking", settings.keys_dir), now=clock.now)
     timetable = Timetable(settings.booking_address, identity)
     learning = Learning(store, timetable)

@@ -7,19 +7,23 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from headway.booking.v1 import availability_events_pb2, departure_events_pb2, fleet_events_pb2
-from headway.tracking.v1 import position_events_pb2, positions_pb2, tracking_service_pb2
+from headway.tracking.v1 import live_pb2, position_events_pb2, positions_pb2, tracking_service_pb2, vehicle_events_pb2
 from headway.types.v1 import timetable_pb2
 
 from chassis.bus import ROOT, Stream, subject_token
 from chassis.errors import InvalidInput
+from chassis.outbox import Envelope
 from tracking_svc.domain.departures import Availability, Departure, DepartureState, Pattern, PatternCall
-from tracking_svc.domain.points import NOT_TOLD, SECOND, Points, Position
+from tracking_svc.domain.events import CallFact, RideFact, VehicleAtCall, VehicleOnRide
+from tracking_svc.domain.live import LiveCall, LiveDeparture, Occupancy, OccupancyStatus
+from tracking_svc.domain.points import NOT_TOLD, SECOND, Points, Position, instant
 from tracking_svc.domain.reports import Batch, Report
 from tracking_svc.domain.vehicles import Freshness, Sighting, TrackedVehicle, Vehicle
 
 POSITION = Stream("POSITION", (f"{ROOT}.position.>",), is_durable=False, messages_per_subject=10, days=1)
 """The newest positions, fed without waiting; the history is this service's database."""
-STREAMS = (POSITION,)
+VEHICLE = Stream("VEHICLE", (f"{ROOT}.vehicle.>",))
+STREAMS = (POSITION, VEHICLE)
 
 FLEET = "FLEET"
 """Booking's stream of vehicles."""
@@ -30,8 +34,24 @@ FRESHNESS = {
     Freshness.STALE: positions_pb2.FRESHNESS_STALE,
     Freshness.UNKNOWN: positions_pb2.FRESHNESS_UNKNOWN,
 }
-STATES: dict[int, DepartureState] = {
-    timetable_pb2.DepartureState.Value(f"DEPARTURE_STATE_{state.upper()}"): state for state in DepartureState
+STATE_NUMBERS: dict[DepartureState, Any] = {
+    state: timetable_pb2.DepartureState.Value(f"DEPARTURE_STATE_{state.upper()}") for state in DepartureState
+}
+STATES: dict[int, DepartureState] = {number: state for state, number in STATE_NUMBERS.items()}
+OCCUPANCIES: dict[OccupancyStatus, Any] = {
+    status: live_pb2.OccupancyStatus.Value(f"OCCUPANCY_STATUS_{status.upper()}") for status in OccupancyStatus
+}
+CALL_FACTS: dict[CallFact, Any] = {
+    CallFact.ARRIVED: vehicle_events_pb2.VehicleArrived,
+    CallFact.DEPARTED: vehicle_events_pb2.VehicleDeparted,
+    CallFact.ARRIVAL_RETRACTED: vehicle_events_pb2.VehicleArrivalRetracted,
+    CallFact.DEPARTURE_RETRACTED: vehicle_events_pb2.VehicleDepartureRetracted,
+}
+RIDE_FACTS: dict[RideFact, Any] = {
+    RideFact.SILENT: vehicle_events_pb2.VehicleSilent,
+    RideFact.BACK: vehicle_events_pb2.VehicleBack,
+    RideFact.OFF_ROUTE: vehicle_events_pb2.VehicleOffRoute,
+    RideFact.ON_ROUTE: vehicle_events_pb2.VehicleOnRoute,
 }
 DEPARTURE_EVENTS: dict[str, Any] = {
     message.DESCRIPTOR.full_name: message
@@ -165,6 +185,72 @@ def delays_out(delays: Mapping[str, int]) -> tracking_service_pb2.GetDelaysRespo
     """Write how late departures are."""
     found = [tracking_service_pb2.Delay(departure_id=id_, delay_seconds=delay) for id_, delay in delays.items()]
     return tracking_service_pb2.GetDelaysResponse(delays=found)
+
+
+def live_departure_out(live: LiveDeparture) -> live_pb2.LiveDeparture:
+    """Write a departure as it runs."""
+    departure = live.departure
+    return live_pb2.LiveDeparture(
+        departure_id=departure.id,
+        operator_id=departure.operator_id,
+        state=STATE_NUMBERS[live.state],
+        vehicle=tracked_vehicle_out(live.vehicle) if live.vehicle else None,
+        delay_seconds=live.delay_seconds,
+        calls=[live_call_out(sequence, call) for sequence, call in enumerate(live.calls)],
+        occupancy=occupancy_out(live.occupancy) if live.occupancy else None,
+        observed_at=timestamp_out(live.observed_at),
+        is_off_route=live.is_off_route,
+        feed_trip_id=departure.feed_trip_id,
+        feed_route_id=departure.feed_route_id,
+        service_date=departure.service_date,
+    )
+
+
+def live_call_out(sequence: int, live: LiveCall) -> live_pb2.LiveCall:
+    """Write one call; the range of an arrival is left open."""
+    call, expected = live.call, live.expected_at
+    return live_pb2.LiveCall(
+        sequence=sequence,
+        stop_id=call.stop_id,
+        feed_stop_id=call.feed_stop_id,
+        stop_name=call.stop_name,
+        timezone=call.timezone,
+        latitude=call.latitude,
+        longitude=call.longitude,
+        scheduled_arrival_at=timestamp_out(live.scheduled_arrival_at),
+        scheduled_departure_at=timestamp_out(live.scheduled_departure_at),
+        arrival=live_pb2.ExpectedArrival(expected_at=timestamp_out(expected)) if expected else None,
+        arrived_at=timestamp_out(live.arrived_at) if live.arrived_at else None,
+        departed_at=timestamp_out(live.departed_at) if live.departed_at else None,
+    )
+
+
+def occupancy_out(occupancy: Occupancy) -> live_pb2.Occupancy:
+    """Write how full a vehicle is."""
+    return live_pb2.Occupancy(status=OCCUPANCIES[occupancy.status], load_factor=occupancy.load_factor)
+
+
+def event_out(event: object) -> Envelope:
+    """Write a fact about a vehicle as the broker sees it."""
+    if not isinstance(event, VehicleAtCall | VehicleOnRide):
+        raise TypeError(f"no envelope for {event!r}")
+    told: dict[str, Any] = {
+        "vehicle_id": event.vehicle_id,
+        "operator_id": event.operator_id,
+        "departure_id": event.departure_id,
+        "occurred_at": timestamp_out(instant(event.occurred_at)),
+    }
+    if isinstance(event, VehicleAtCall):
+        at = vehicle_events_pb2.VehicleAtCall(call_sequence=event.sequence, stop_id=event.stop_id, **told)
+        message = CALL_FACTS[event.fact](at=at)
+    else:
+        message = RIDE_FACTS[event.fact](on=vehicle_events_pb2.VehicleOnRide(**told))
+    return Envelope(
+        stream=VEHICLE.name,
+        subject=f"{ROOT}.vehicle.{event.fact}.{subject_token(event.operator_id)}.{subject_token(event.vehicle_id)}",
+        type=message.DESCRIPTOR.full_name,
+        payload=message.SerializeToString(deterministic=True),
+    )
 
 
 def position_out(position: Position) -> positions_pb2.Position:

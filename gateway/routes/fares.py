@@ -28,7 +28,7 @@ Staff = Annotated[Call, signed_in("fares:write")]
 async def quote_fare(body: QuoteRequest, call: Anonymous, services: Services) -> Quote:
     """Price passengers on one or more legs and promise the price until the quote expires.
 
-    The token is the promise: send it with POST /bookings.
+    The legs are one operator's, in the order of the journey. The token is the promise: send it with POST /bookings.
     """
     return Quote.from_proto(await services.ask(services.pricing.QuoteFare, body.to_proto(), call))
 

@@ -40,12 +40,20 @@ class UnknownCategory(InvalidInput):
         super().__init__(errors=[FieldError(pointer, f"The fare policy knows {', '.join(known)}.")])
 
 
-class MixedCurrencies(InvalidInput):
-    """Legs whose operators charge in different currencies."""
+class OtherOperator(InvalidInput):
+    """A leg that another operator runs than the one before it."""
 
-    def __init__(self, currencies: Sequence[str]) -> None:
-        named = " and ".join(currencies)
-        super().__init__(errors=[FieldError("/legs", f"These legs are charged in {named}. Ask for a quote for each.")])
+    def __init__(self, place: int) -> None:
+        advice = "Another operator runs this leg. Ask for a quote for each operator."
+        super().__init__(errors=[FieldError(f"/legs/{place}", advice)])
+
+
+class LegTooEarly(InvalidInput):
+    """A leg that nobody can ride after the one before it."""
+
+    def __init__(self, place: int) -> None:
+        advice = "This leg leaves before the one before it arrives. Give legs in the order of the journey."
+        super().__init__(errors=[FieldError(f"/legs/{place}", advice)])
 
 
 class QuoteTooLarge(InvalidInput):

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from chassis.errors import FieldError, InvalidInput
 from pricing_svc.domain.departure import Departure, Leg, Pattern
-from pricing_svc.domain.errors import MixedCurrencies, UnknownCategory, UnknownDepartures
+from pricing_svc.domain.errors import LegTooEarly, OtherOperator, UnknownCategory, UnknownDepartures
 from pricing_svc.domain.fare import Fare
 from pricing_svc.domain.fare_policy import FarePolicy
 from pricing_svc.domain.identifiers import ID_CHARS_MAX, is_identifier
@@ -58,7 +59,6 @@ class Quote:
     categories: tuple[str, ...]
     fares: tuple[tuple[Fare, ...], ...]
     total_minor: int
-    # Of the first leg's operator.
     policy_version: int
 
     @property
@@ -77,25 +77,23 @@ class Tariff:
     def quote(self, asked: QuoteRequest, *, quote_id: str, now: datetime, lifetime: timedelta) -> Quote:
         """Price a request.
 
-        Raises UnknownDepartures, MixedCurrencies, UnknownCategory or what keeps a leg from being sold.
+        Raises UnknownDepartures, OtherOperator, LegTooEarly, UnknownCategory or what keeps a leg from being sold.
         """
         legs = self._legs(asked, now=now)
-        policies = [self.policies[leg.departure.operator_id] for leg in legs]
-        currencies = list(dict.fromkeys(policy.currency for policy in policies))
-        if len(currencies) > 1:
-            raise MixedCurrencies(currencies)
-        fares = tuple(fares_of(policy, leg, asked.categories) for policy, leg in zip(policies, legs, strict=True))
+        must_be_one_journey(legs)
+        policy = self.policies[legs[0].departure.operator_id]
+        fares = tuple(fares_of(policy, leg, asked.categories) for leg in legs)
         quoted_at = now.replace(microsecond=0)
         return Quote(
             id=quote_id,
             quoted_at=quoted_at,
             expires_at=min(quoted_at + lifetime, *(leg.origin.departs_at.replace(microsecond=0) for leg in legs)),
-            currency=currencies[0],
+            currency=policy.currency,
             legs=legs,
             categories=asked.categories,
             fares=fares,
             total_minor=sum(fare.total_minor for row in fares for fare in row),
-            policy_version=policies[0].version,
+            policy_version=policy.version,
         )
 
     def _legs(self, asked: QuoteRequest, *, now: datetime) -> tuple[Leg, ...]:
@@ -108,6 +106,15 @@ class Tariff:
         departure = self.departures[asked.departure_id]
         pattern = self.patterns[departure.pattern_id]
         return departure.leg(pattern, asked.origin_stop_id, asked.destination_stop_id, now=now)
+
+
+def must_be_one_journey(legs: Sequence[Leg]) -> None:
+    """Raise OtherOperator or LegTooEarly unless one operator runs the legs, each after the one before."""
+    for place, (before, leg) in enumerate(pairwise(legs), 1):
+        if leg.departure.operator_id != before.departure.operator_id:
+            raise OtherOperator(place)
+        if leg.origin.departs_at < before.destination.arrives_at:
+            raise LegTooEarly(place)
 
 
 def fares_of(policy: FarePolicy, leg: Leg, categories: Sequence[str]) -> tuple[Fare, ...]:

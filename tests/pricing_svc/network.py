@@ -74,6 +74,11 @@ def departure(id_: str = "dep_1", **others: Any) -> Departure:
     return translate.departure_in(message(id_, **others))
 
 
+def following(count: int, **others: Any) -> list[Departure]:
+    """Make departures dep_0, dep_1 and so on, each of which leaves when the one before it has long arrived."""
+    return [departure(f"dep_{number}", start=START + timedelta(hours=3 * number), **others) for number in range(count)]
+
+
 def alter(made: timetable_pb2.Departure, sequence: int, **changes: Any) -> timetable_pb2.Departure:
     """Give a departure a pattern of its own in which one call is otherwise; None clears a field."""
     own = timetable_pb2.Pattern()

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from datetime import timedelta
 
 import grpc
 import pytest
@@ -34,7 +35,7 @@ async def test_a_departure_unknown_here_is_asked_for_once_and_kept(pricing: Pric
 
 async def test_all_departures_of_a_quote_are_asked_for_at_once(pricing: Pricing, booking: BookingsTimetable):
     await rebuilt(pricing)
-    booking.add(network.message("dep_1"), network.message("dep_2"))
+    booking.add(network.message("dep_1"), network.message("dep_2", start=network.START + timedelta(days=1)))
     await pricing.quote(asked(leg("dep_1"), leg("dep_2")))
     assert sorted(booking.asked) == ["dep_1", "dep_2"]
 

@@ -1,6 +1,7 @@
 """A price for passengers on legs, explained, signed and promised for a while."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import grpc
@@ -11,7 +12,7 @@ from chassis.errors import Failure, InvalidInput
 from chassis.keys import TOKEN_BYTES_MAX, ExpiredToken, InvalidToken, Purpose, Verifier
 from chassis.store import Store
 from pricing_svc import translate
-from pricing_svc.domain.errors import MixedCurrencies, UnknownCategory, UnknownDepartures
+from pricing_svc.domain.errors import LegTooEarly, OtherOperator, UnknownCategory, UnknownDepartures
 from pricing_svc.domain.fare_policy import CategoryFare
 from pricing_svc.domain.quote import LegRequest, Quote, QuoteRequest
 from pricing_svc.queries.quote_fare import quote_fare
@@ -58,15 +59,65 @@ def test_zones_are_those_of_the_calls(store: Store[Work]):
     assert quote(store, asked(leg(destination="stp_b"))).total_minor == 400
 
 
-def test_legs_of_two_operators_follow_the_policy_of_each(store: Store[Work]):
+def test_each_operator_charges_by_the_newest_of_its_own_policies(store: Store[Work]):
     put_in_force(store, network.policy("opr_sea"))
     put_in_force(store, network.policy("opr_land", base_minor=7))
     put_in_force(store, network.policy("opr_land", base_minor=0), seen_version=1)
     keep(store, network.departure("dep_1"), network.departure("dep_2", operator="opr_land"))
-    found = quote(store, asked(leg("dep_1"), leg("dep_2")))
-    assert [row[0].total_minor for row in found.fares] == [555, 255]
-    assert found.policy_version == 1
-    assert quote(store, asked(leg("dep_2"), leg("dep_1"))).policy_version == 2
+    found = [quote(store, asked(leg(id_))) for id_ in ("dep_1", "dep_2")]
+    assert [(one.total_minor, one.policy_version) for one in found] == [(555, 1), (255, 2)]
+
+
+@pytest.mark.parametrize("currency", ["EUR", "CHF"])
+def test_legs_of_two_operators_are_refused_as_they_would_be_when_held(store: Store[Work], currency: str):
+    put_in_force(store, network.policy("opr_land", currency=currency))
+    there, and_on = network.following(2)
+    keep(store, there, replace(and_on, operator_id="opr_land"))
+    failure = refuses(store, asked(leg("dep_0"), leg("dep_1")))
+    assert isinstance(failure, OtherOperator)
+    assert [error.pointer for error in failure.errors] == ["/legs/1"]
+
+
+def test_the_way_there_and_back_are_one_journey(store: Store[Work]):
+    back = [
+        (stop, zone, meters) for (stop, zone, _), (_, _, meters) in zip(network.LINE[::-1], network.LINE, strict=True)
+    ]
+    keep(store, network.departure("dep_1"), network.departure("dep_2", start=START + timedelta(days=3), line=back))
+    found = quote(store, asked(leg("dep_1", "stp_a", "stp_d"), leg("dep_2", "stp_d", "stp_a")))
+    assert [row[0].total_minor for row in found.fares] == [920, 920]
+
+
+@pytest.mark.parametrize(
+    "legs",
+    [
+        (leg("dep_1"), leg("dep_0")),
+        (leg("dep_0"), leg("dep_0")),
+        (leg("dep_0", "stp_b", "stp_d"), leg("dep_0", "stp_a", "stp_b")),
+        (leg("dep_0", "stp_a", "stp_c"), leg("dep_0", "stp_b", "stp_d")),
+    ],
+    ids=["back in time", "the same twice", "the end before the beginning", "in part the same"],
+)
+def test_a_leg_that_leaves_before_the_last_arrives_is_pointed_at(store: Store[Work], legs: tuple[LegRequest, ...]):
+    keep(store, *network.following(2))
+    failure = refuses(store, asked(*legs))
+    assert isinstance(failure, LegTooEarly)
+    assert [error.pointer for error in failure.errors] == ["/legs/1"]
+
+
+def test_of_many_legs_the_first_that_comes_too_early_is_pointed_at(store: Store[Work]):
+    keep(store, *network.following(3))
+    failure = refuses(store, asked(*(leg(id_) for id_ in ("dep_0", "dep_2", "dep_1", "dep_0"))))
+    assert [error.pointer for error in failure.errors] == ["/legs/2"]
+
+
+@pytest.mark.parametrize(("seconds", "is_in_time"), [(0, True), (-1, False)])
+def test_a_leg_may_leave_in_the_second_in_which_the_last_arrives(store: Store[Work], seconds: int, is_in_time: bool):
+    arrives = START + timedelta(minutes=59)
+    keep(store, network.departure("dep_1"), network.departure("dep_2", start=arrives + timedelta(seconds=seconds)))
+    request = asked(leg("dep_1", "stp_a", "stp_c"), leg("dep_2"))
+    assert (
+        (quote(store, request).total_minor == 1010) if is_in_time else isinstance(refuses(store, request), LegTooEarly)
+    )
 
 
 def test_a_quote_ends_after_its_lifetime_in_whole_seconds(store: Store[Work]):
@@ -79,9 +130,9 @@ def test_a_quote_ends_after_its_lifetime_in_whole_seconds(store: Store[Work]):
 
 def test_a_quote_ends_when_its_first_departure_leaves(store: Store[Work]):
     soon = store._clock.now().replace(microsecond=0) + timedelta(minutes=5)
-    keep(store, network.departure("dep_1"), network.departure("dep_2", start=soon))
+    keep(store, network.departure("dep_1", start=START + timedelta(hours=3)), network.departure("dep_2", start=soon))
     assert quote(store, asked(leg("dep_2"))).expires_at == soon
-    assert quote(store, asked(leg("dep_1"), leg("dep_2"))).expires_at == soon
+    assert quote(store, asked(leg("dep_2"), leg("dep_1"))).expires_at == soon
     # Only the origin's time counts: half an hour later this departure leaves the next stop.
     assert quote(store, asked(leg("dep_2", "stp_b"))).expires_at > soon
 
@@ -95,20 +146,11 @@ def test_categories_that_no_policy_knows_are_pointed_at(store: Store[Work]):
     assert "adult, child, senior, student, infant" in error.detail
 
 
-def test_a_category_must_be_known_to_every_operator_on_the_way(store: Store[Work]):
+def test_a_category_must_be_known_to_the_operator(store: Store[Work]):
     put_in_force(store, network.policy("opr_land", categories=(CategoryFare("adult", 100),)))
     keep(store, network.departure("dep_1"), network.departure("dep_2", operator="opr_land"))
-    assert isinstance(refuses(store, asked(leg("dep_1"), leg("dep_2"), categories=["child"])), UnknownCategory)
-
-
-def test_currencies_are_not_added_up(store: Store[Work]):
-    put_in_force(store, network.policy("opr_land", currency="CHF"))
-    keep(store, network.departure("dep_1"), network.departure("dep_2", operator="opr_land"))
-    failure = refuses(store, asked(leg("dep_1"), leg("dep_2")))
-    assert isinstance(failure, MixedCurrencies)
-    assert [(error.pointer, error.detail) for error in failure.errors] == [
-        ("/legs", "These legs are charged in EUR and CHF. Ask for a quote for each.")
-    ]
+    assert quote(store, asked(leg("dep_1"), categories=["child"])).total_minor == 255
+    assert isinstance(refuses(store, asked(leg("dep_2"), categories=["child"])), UnknownCategory)
 
 
 def test_every_departure_that_is_not_known_is_named(store: Store[Work]):
@@ -137,7 +179,7 @@ def test_a_request_out_of_bounds_is_pointed_at(store: Store[Work], request_: Quo
 
 
 def test_six_legs_and_fifty_passengers_are_within_bounds(store: Store[Work]):
-    keep(store, *(network.departure(f"dep_{number}") for number in range(6)))
+    keep(store, *network.following(6))
     found = quote(store, asked(*(leg(f"dep_{number}") for number in range(6)), categories=["adult"] * 50))
     assert found.total_minor == 6 * 50 * 505
 
@@ -176,7 +218,9 @@ async def test_a_quote_shows_its_legs_in_full(pricing: Pricing):
 
 
 async def test_the_token_is_all_that_booking_needs(pricing: Pricing, keys_dir):
-    await pricing.keep(network.departure("dep_1", version=7), network.departure("dep_2"))
+    await pricing.keep(
+        network.departure("dep_1", version=7), network.departure("dep_2", start=START + timedelta(hours=3))
+    )
     found = await pricing.quote(asked(leg("dep_1"), leg("dep_2", "stp_b", "stp_c"), categories=["adult", "child"]))
     now = pricing.clock.now()
     claims = Verifier(keys_dir / "trusted").check(found.token, FARE_QUOTE, now=now)
@@ -221,7 +265,8 @@ async def test_a_quote_too_large_for_a_token_is_refused_not_signed(pricing: Pric
     await pricing.put_in_force(network.policy(base_minor=10**9, categories=(CategoryFare("c" * 32, 100),)))
     ids = [f"{letter * 64}" for letter in "ab"]
     departures = [
-        network.departure(f"{number}" * 64, line=[(ids[0], "", 0), (ids[1], "", 1000)]) for number in range(6)
+        replace(found, id=f"{number}" * 64)
+        for number, found in enumerate(network.following(6, line=[(ids[0], "", 0), (ids[1], "", 1000)]))
     ]
     await pricing.keep(*departures)
     legs = [LegRequest(found.id, *ids) for found in departures]
@@ -236,8 +281,8 @@ async def test_a_quote_too_large_for_a_token_is_refused_not_signed(pricing: Pric
 async def test_a_usual_quote_of_the_largest_size_fits_into_a_token(pricing: Pricing):
     ids = [f"{prefix}_{'7' * 24}" for prefix in ("stp", "stq")]
     departures = [
-        network.departure(f"dep_{'7' * 25}{number}", line=[(ids[0], "", 0), (ids[1], "", 900_000)])
-        for number in range(6)
+        replace(found, id=f"dep_{'7' * 25}{number}")
+        for number, found in enumerate(network.following(6, line=[(ids[0], "", 0), (ids[1], "", 900_000)]))
     ]
     await pricing.keep(*departures)
     legs = [LegRequest(found.id, *ids) for found in departures]
@@ -286,7 +331,8 @@ REFUSALS = {
         {"departure_id": "dep_cancelled"},
     ),
     "an unknown category": (asked(categories=["dog"]), "INVALID_ARGUMENT", "INVALID_VALUE", {}),
-    "two currencies": (asked(leg(), leg("dep_francs")), "INVALID_ARGUMENT", "INVALID_VALUE", {}),
+    "two operators": (asked(leg(), leg("dep_francs")), "INVALID_ARGUMENT", "INVALID_VALUE", {}),
+    "the same ride twice": (asked(leg(), leg()), "INVALID_ARGUMENT", "INVALID_VALUE", {}),
     "no legs": (QuoteRequest((), ("adult",)), "INVALID_ARGUMENT", "INVALID_VALUE", {}),
     "too many passengers": (asked(categories=["adult"] * 51), "INVALID_ARGUMENT", "INVALID_VALUE", {}),
 }

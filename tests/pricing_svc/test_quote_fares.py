@@ -39,8 +39,8 @@ def test_each_request_is_answered_in_the_order_asked(store: Store[Work]):
 
 
 def test_a_price_is_the_same_in_a_batch_and_alone(store: Store[Work]):
-    keep(store, network.departure("dep_1"), network.departure("dep_2"))
-    request = asked(leg("dep_1"), leg("dep_2", "stp_b", "stp_d"), categories=["adult", "senior", "infant"])
+    keep(store, *network.following(2))
+    request = asked(leg("dep_0"), leg("dep_1", "stp_b", "stp_d"), categories=["adult", "senior", "infant"])
     alone = ask(store, quote_fare, asked=request, lifetime=LIFETIME)
     (in_batch,) = quotes(store, request)
     assert isinstance(in_batch, Quote)

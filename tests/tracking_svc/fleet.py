@@ -15,12 +15,10 @@ from prometheus_client import CollectorRegistry
 
 from chassis.access import Caller
 from chassis.clock import Clock
-from chassis.database import Database
 from chassis.keys import Signer
 from chassis.lifecycle import Service
-from chassis.migrate import migrate
 from chassis.store import Store
-from tracking_svc.bootstrap import MIGRATIONS, build
+from tracking_svc.bootstrap import build, open_store
 from tracking_svc.domain.points import NOT_TOLD, Points, Position, microseconds
 from tracking_svc.domain.reports import Batch, Report
 from tracking_svc.domain.vehicles import Vehicle
@@ -95,9 +93,7 @@ def wire(positions: Sequence[Position], *, vehicle: str = FERRY.id, session: str
 @contextmanager
 def opened(url: str, clock: Clock) -> Iterator[Store[Work]]:
     """Open a migrated store that knows the fleet."""
-    database = Database(url)
-    migrate(database, MIGRATIONS)
-    store = Store(database, Work, clock)
+    store = open_store(url, clock)
     for vehicle in FLEET:
         commit(store, record_vehicle, vehicle=vehicle)
     try:
@@ -109,7 +105,7 @@ def opened(url: str, clock: Clock) -> Iterator[Store[Work]]:
 def commit(store: Store[Work], use_case: Callable[..., Any], **data: Any) -> Any:
     """Run a use case in a transaction of its own, as the writer would."""
     with store.database.writer.begin() as connection:
-        return use_case(Work(connection, store._clock.now()), **data)
+        return use_case(store._open_work(connection, store._clock.now()), **data)
 
 
 def report(store: Store[Work], sent: Batch, *, caller: Caller = FERRY_DEVICE) -> Report:
@@ -133,7 +129,7 @@ def frame_count(store: Store[Work]) -> int:
 
 def newest(store: Store[Work], vehicle: str = FERRY.id) -> Position | None:
     with store.database.reader.begin() as connection:
-        sighting = Work(connection, store._clock.now()).sightings.find(vehicle)
+        sighting = store._open_work(connection, store._clock.now()).sightings.find(vehicle)
     return sighting.position if sighting else None
 
 

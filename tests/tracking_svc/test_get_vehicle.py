@@ -59,7 +59,7 @@ def test_age_counts_from_when_it_was_there_but_from_no_later_than_when_we_were_t
 
 def ask(store: Store[Work], caller: Caller, vehicle: str = FERRY.id) -> TrackedVehicle:
     with store.database.reader.begin() as connection:
-        return get_vehicle(Work(connection, store._clock.now()), caller=caller, vehicle_id=vehicle)
+        return get_vehicle(store._open_work(connection, store._clock.now()), caller=caller, vehicle_id=vehicle)
 
 
 def test_a_vehicle_without_a_point_is_known_and_its_freshness_unknown(store: Store[Work]):

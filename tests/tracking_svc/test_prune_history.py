@@ -8,7 +8,7 @@ from chassis.inbox import Inbox
 from chassis.store import Store
 from tests.clocks import FixedClock
 from tests.tracking_svc.fleet import FERRY, batch, commit, frame_count, history, newest, position, report, way
-from tracking_svc.loops import tidy
+from tracking_svc.loops import until_done
 from tracking_svc.store import sessions
 from tracking_svc.store.work import Work
 from tracking_svc.use_cases.prune_history import STEP_ROWS, prune_history
@@ -91,6 +91,6 @@ async def test_the_loop_prunes_what_is_too_old(store: Store[Work], clock: FixedC
     report(store, batch([position(1, clock.now())]))
     clock.advance(8 * DAY)
     store.start()
-    await tidy(store)
+    await until_done(store, prune_history)
     assert frame_count(store) == 0
     assert newest(store, FERRY.id) is not None

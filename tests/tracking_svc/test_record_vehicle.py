@@ -13,7 +13,7 @@ from tracking_svc.use_cases.record_vehicle import record_vehicle
 
 def known(store: Store[Work]) -> object:
     with store.database.reader.begin() as connection:
-        return Work(connection, store._clock.now()).vehicles.get(FERRY.id)
+        return store._open_work(connection, store._clock.now()).vehicles.get(FERRY.id)
 
 
 def test_a_newer_version_replaces_an_older_one(store: Store[Work]):

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
+
+from tracking_svc.domain.line import Line, ShapePoint, draw
 
 KEPT = timedelta(days=2)
 """How long a departure is of interest after its end."""
@@ -32,18 +35,31 @@ class PatternCall:
     distance_meters: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Pattern:
-    """The way that many departures share; it never changes. A point of the shape is latitude, longitude and metres."""
+    """The way that many departures share; it never changes."""
 
     id: str
     calls: tuple[PatternCall, ...]
-    shape: tuple[tuple[float, float, float], ...]
+    shape: tuple[ShapePoint, ...]
 
     @property
     def lasts_seconds(self) -> int:
         """Return the time from the start to the arrival at the last call."""
         return self.calls[-1].arrival_seconds
+
+    @cached_property
+    def line(self) -> Line:
+        """Draw the way: its shape, or straight from stop to stop where it has none."""
+        is_drawn = len(self.shape) > 1
+        stops = [(call.latitude, call.longitude, call.distance_meters) for call in self.calls]
+        return draw(
+            self.shape if is_drawn else stops,
+            is_drawn=is_drawn,
+            calls=[call.distance_meters for call in self.calls],
+            arrivals=[call.arrival_seconds for call in self.calls],
+            departures=[call.departure_seconds for call in self.calls],
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,3 +7,9 @@ class VehicleUnknown(NotFound):
     """No such vehicle, or another's: both look the same."""
 
     detail = "There is no vehicle under this identifier."
+
+
+class DepartureUnknown(NotFound):
+    """No departure that has not long been over."""
+
+    detail = "There is no departure under this identifier, or it is long over."

@@ -8,5 +8,6 @@ RULES: Rules = {
     f"{SERVICE}/StreamPositions": needs("positions:write"),
     f"{SERVICE}/ReportPositions": needs("positions:write"),
     f"{SERVICE}/GetVehicle": Access(frozenset({"fleet:read"}), is_for_services=True),
+    f"{SERVICE}/GetLiveDeparture": PUBLIC,
     f"{SERVICE}/GetDelays": PUBLIC,
 }

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from headway.tracking.v1 import positions_pb2, tracking_service_pb2, tracking_service_pb2_grpc
+from headway.tracking.v1 import live_pb2, positions_pb2, tracking_service_pb2, tracking_service_pb2_grpc
 
 from chassis.access import identify
 from chassis.clock import Clock
@@ -15,6 +15,7 @@ from tracking_svc.domain.reports import Batch, Report
 from tracking_svc.flows.position_feed import PositionFeed
 from tracking_svc.flows.stream_positions import stream_positions
 from tracking_svc.queries.get_delays import get_delays
+from tracking_svc.queries.get_live_departure import get_live_departure
 from tracking_svc.queries.get_vehicle import get_vehicle
 from tracking_svc.store.work import Work
 from tracking_svc.use_cases.report_positions import report_positions
@@ -49,6 +50,12 @@ class TrackingServicer(tracking_service_pb2_grpc.TrackingServiceServicer):
     ) -> positions_pb2.TrackedVehicle:
         tracked = await self.store.read(get_vehicle, caller=current_caller(), vehicle_id=request.vehicle_id)
         return translate.tracked_vehicle_out(tracked)
+
+    async def GetLiveDeparture(
+        self, request: tracking_service_pb2.GetLiveDepartureRequest, context: Context
+    ) -> live_pb2.LiveDeparture:
+        live = await self.store.read(get_live_departure, departure_id=request.departure_id)
+        return translate.live_departure_out(live)
 
     async def GetDelays(
         self, request: tracking_service_pb2.GetDelaysRequest, context: Context

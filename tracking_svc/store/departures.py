@@ -15,6 +15,16 @@ from tracking_svc.store.tables import AvailabilityRow, DepartureRow
 
 TABLE, AVAILABILITIES = table_of(DepartureRow), table_of(AvailabilityRow)
 COLUMNS = [TABLE.c[field.name] for field in fields(Departure)]
+OF_VEHICLE = (
+    sa.select(*COLUMNS)
+    .where(
+        TABLE.c.vehicle_id == sa.bindparam("of_vehicle"),
+        TABLE.c.starts_at <= sa.bindparam("starts_to"),
+        TABLE.c.ends_at >= sa.bindparam("ends_from"),
+        TABLE.c.state.not_in([DepartureState.CANCELLED, DepartureState.NOT_COMING]),
+    )
+    .order_by(TABLE.c.starts_at)
+)
 
 
 class Departures:
@@ -25,8 +35,14 @@ class Departures:
 
     def find(self, departure_ids: Iterable[str]) -> dict[str, Departure]:
         """Return those that are known, by id."""
-        query = sa.select(*COLUMNS).where(TABLE.c.id.in_(set(departure_ids)))
+        # PostgreSQL takes no NUL in a text, and nothing has such a name.
+        query = sa.select(*COLUMNS).where(TABLE.c.id.in_({id_ for id_ in departure_ids if "\0" not in id_}))
         return {row.id: departure_of(row) for row in self._connection.execute(query)}
+
+    def of_vehicle(self, vehicle_id: str, *, ends_from: datetime, starts_to: datetime) -> list[Departure]:
+        """Return what a vehicle runs around some time, in order of the start; what will not run is left out."""
+        asked = {"of_vehicle": vehicle_id, "ends_from": ends_from, "starts_to": starts_to}
+        return [departure_of(row) for row in self._connection.execute(OF_VEHICLE, asked)]
 
     def keep(self, departures: Sequence[Departure], lasting: Mapping[str, timedelta]) -> None:
         """Store those that are newer than what is known; `lasting` is the duration of each pattern."""
@@ -36,14 +52,14 @@ class Departures:
         ]
         put_newer(self._connection, TABLE, rows)
 
-    def prune(self, *, before: datetime, limit: int) -> int:
-        """Forget some that ended before a time, with what hangs on them; return how many."""
+    def prune(self, *, before: datetime, limit: int) -> list[str]:
+        """Forget some that ended before a time, and how full they were; return their ids."""
         old = sa.select(TABLE.c.id).where(TABLE.c.ends_at < before).limit(limit)
         ids = list(self._connection.execute(old).scalars())
         if ids:
             self._connection.execute(sa.delete(AVAILABILITIES).where(AVAILABILITIES.c.departure_id.in_(ids)))
             self._connection.execute(sa.delete(TABLE).where(TABLE.c.id.in_(ids)))
-        return len(ids)
+        return ids
 
     def find_availability(self, departure_id: str) -> Availability | None:
         """Return how full a departure is, None where nothing was told."""

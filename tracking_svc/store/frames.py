@@ -4,6 +4,7 @@ import struct
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import chain
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -20,6 +21,12 @@ OVERLAPPING = sa.select(TABLE.c.points).where(
     TABLE.c.vehicle_id == sa.bindparam("of_vehicle"),
     TABLE.c.last_recorded_at.between(sa.bindparam("first"), sa.bindparam("last_plus_span")),
     TABLE.c.first_recorded_at <= sa.bindparam("last"),
+)
+LATER = (
+    sa.select(TABLE.c.points)
+    .where(TABLE.c.vehicle_id == sa.bindparam("of_vehicle"), TABLE.c.last_recorded_at > sa.bindparam("after"))
+    .order_by(TABLE.c.last_recorded_at)
+    .limit(sa.bindparam("at_most"))
 )
 
 
@@ -44,6 +51,16 @@ class Frames:
             for (packed,) in self._connection.execute(OVERLAPPING, asked):
                 found.update(unpack(packed).recorded)
         return found
+
+    def after(self, vehicle_id: str, time: int, *, limit: int) -> Points | None:
+        """Return the points after a time, in microseconds since 1970, oldest first; None if there are very many."""
+        asked = {"of_vehicle": vehicle_id, "after": instant(time), "at_most": limit + 1}
+        frames = [unpack(packed) for (packed,) in self._connection.execute(LATER, asked)]
+        if sum(map(len, frames)) > limit:
+            return None
+        columns: list[Any] = [[value for frame in frames for value in frame.columns[place]] for place in range(7)]
+        points = Points(*columns)
+        return points.take([place for place, at in enumerate(points.recorded) if at > time]).in_order()
 
     def prune(self, *, before: datetime, limit: int) -> int:
         """Delete some frames that end before a time; return how many."""

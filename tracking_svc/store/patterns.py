@@ -1,10 +1,9 @@
-"""The patterns of departures; each is parsed once, for it never changes."""
+"""The patterns of departures, each parsed once: it never changes."""
 
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple
 from datetime import datetime, timedelta
-from functools import lru_cache
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -16,17 +15,27 @@ from tracking_svc.store.tables import DepartureRow, PatternRow
 TABLE = table_of(PatternRow)
 PATTERNS_REMEMBERED = 1000
 
+Memory = dict[str, Pattern]
+"""What the process keeps parsed and drawn from one transaction to the next."""
+
 
 class Patterns:
     """The patterns of one open transaction."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, remembered: Memory) -> None:
         self._connection = connection
+        self._remembered = remembered
 
     def get(self, pattern_id: str) -> Pattern:
         """Return a pattern that a departure has; it is kept for as long."""
+        if (found := self._remembered.get(pattern_id)) is not None:
+            return found
         body = self._connection.execute(sa.select(TABLE.c.body).where(TABLE.c.id == pattern_id)).scalar_one()
-        return unpacked(pattern_id, body)
+        found = unpacked(pattern_id, body)
+        while len(self._remembered) >= PATTERNS_REMEMBERED:
+            self._remembered.pop(next(iter(self._remembered)), None)
+        self._remembered[pattern_id] = found
+        return found
 
     def lasting(self, pattern_ids: Iterable[str]) -> dict[str, timedelta]:
         """Tell how long those that are known last, by id."""
@@ -59,7 +68,6 @@ def packed(pattern: Pattern) -> str:
     return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
 
 
-@lru_cache(maxsize=PATTERNS_REMEMBERED)
 def unpacked(pattern_id: str, body: str) -> Pattern:
     """Read a pattern back."""
     found = json.loads(body)

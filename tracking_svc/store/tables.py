@@ -107,3 +107,32 @@ class RebuildRow(Table, table=True):
     __tablename__ = "rebuilds"
     name: str = Field(primary_key=True)
     finished_at: datetime = Field(sa_type=Instant)
+
+
+class ProgressRow(Table, table=True):
+    """How far a vehicle has come on what it runs; times in microseconds since 1970."""
+
+    __tablename__ = "progress"
+    vehicle_id: str = Field(primary_key=True)
+    departure_id: str = Field(index=True)
+    along: float
+    matched_at: int = Field(sa_type=sa.BigInteger)
+    seen_at: int = Field(sa_type=sa.BigInteger)
+    is_certain: bool
+    is_off_route: bool
+    # Empty unless the vehicle is on its way.
+    delay_seconds: int | None = None
+    is_silent: bool
+
+
+class VisitRow(Table, table=True):
+    """A vehicle at a call of its departure; times in microseconds since 1970."""
+
+    __tablename__ = "visits"
+    departure_id: str = Field(primary_key=True)
+    vehicle_id: str = Field(primary_key=True)
+    sequence: int = Field(primary_key=True)
+    arrived_at: int = Field(sa_type=sa.BigInteger)
+    departed_at: int | None = Field(default=None, sa_type=sa.BigInteger)
+    known_at: int = Field(sa_type=sa.BigInteger)
+    along: float

@@ -8,6 +8,7 @@ from tracking_svc.domain.reports import Batch, Rejection, Report
 from tracking_svc.domain.sessions import Session
 from tracking_svc.domain.vehicles import Sighting, Vehicle
 from tracking_svc.store.work import Work
+from tracking_svc.use_cases.follow_vehicle import follow_vehicle
 
 
 def report_positions(work: Work, *, caller: Caller, batch: Batch) -> Report:
@@ -23,6 +24,8 @@ def report_positions(work: Work, *, caller: Caller, batch: Batch) -> Report:
     verdicts = judge_batch(work, vehicle, session, batch.points)
     accepted = without_nonsense(batch.points.take(taken(verdicts))).in_order()
     work.frames.add(vehicle.id, accepted)
+    if accepted:
+        follow_vehicle(work, vehicle=vehicle, points=accepted)
     settled = session.settle(batch.points.sequences)
     if settled is not session:
         work.sessions.save(settled, now=work.now)

@@ -126,6 +126,27 @@ class GetVehicleRequest(_message.Message):
 Global___GetVehicleRequest: _TypeAlias = GetVehicleRequest  # noqa: Y015
 
 @_typing.final
+class GetLiveDepartureRequest(_message.Message):
+    """Which departure."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEPARTURE_ID_FIELD_NUMBER: _builtins.int
+    departure_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        departure_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["departure_id", b"departure_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetLiveDepartureRequest: _TypeAlias = GetLiveDepartureRequest  # noqa: Y015
+
+@_typing.final
 class GetDelaysRequest(_message.Message):
     """Which departures; at most 200."""
 

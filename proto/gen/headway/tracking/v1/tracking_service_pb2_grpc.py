@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from headway.tracking.v1 import live_pb2 as headway_dot_tracking_dot_v1_dot_live__pb2
 from headway.tracking.v1 import positions_pb2 as headway_dot_tracking_dot_v1_dot_positions__pb2
 from headway.tracking.v1 import tracking_service_pb2 as headway_dot_tracking_dot_v1_dot_tracking__service__pb2
 
@@ -51,6 +52,11 @@ class TrackingServiceStub:
                 request_serializer=headway_dot_tracking_dot_v1_dot_tracking__service__pb2.GetVehicleRequest.SerializeToString,
                 response_deserializer=headway_dot_tracking_dot_v1_dot_positions__pb2.TrackedVehicle.FromString,
                 _registered_method=True)
+        self.GetLiveDeparture = channel.unary_unary(
+                '/headway.tracking.v1.TrackingService/GetLiveDeparture',
+                request_serializer=headway_dot_tracking_dot_v1_dot_tracking__service__pb2.GetLiveDepartureRequest.SerializeToString,
+                response_deserializer=headway_dot_tracking_dot_v1_dot_live__pb2.LiveDeparture.FromString,
+                _registered_method=True)
         self.GetDelays = channel.unary_unary(
                 '/headway.tracking.v1.TrackingService/GetDelays',
                 request_serializer=headway_dot_tracking_dot_v1_dot_tracking__service__pb2.GetDelaysRequest.SerializeToString,
@@ -83,6 +89,13 @@ class TrackingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetLiveDeparture(self, request, context):
+        """Read a departure as it runs: its vehicle, its calls, its delay and how full it is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetDelays(self, request, context):
         """Tell how late departures are, those that are known to be on their way.
         """
@@ -107,6 +120,11 @@ def add_TrackingServiceServicer_to_server(servicer, server):
                     servicer.GetVehicle,
                     request_deserializer=headway_dot_tracking_dot_v1_dot_tracking__service__pb2.GetVehicleRequest.FromString,
                     response_serializer=headway_dot_tracking_dot_v1_dot_positions__pb2.TrackedVehicle.SerializeToString,
+            ),
+            'GetLiveDeparture': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLiveDeparture,
+                    request_deserializer=headway_dot_tracking_dot_v1_dot_tracking__service__pb2.GetLiveDepartureRequest.FromString,
+                    response_serializer=headway_dot_tracking_dot_v1_dot_live__pb2.LiveDeparture.SerializeToString,
             ),
             'GetDelays': grpc.unary_unary_rpc_method_handler(
                     servicer.GetDelays,
@@ -196,6 +214,33 @@ class TrackingService:
             '/headway.tracking.v1.TrackingService/GetVehicle',
             headway_dot_tracking_dot_v1_dot_tracking__service__pb2.GetVehicleRequest.SerializeToString,
             headway_dot_tracking_dot_v1_dot_positions__pb2.TrackedVehicle.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLiveDeparture(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headway.tracking.v1.TrackingService/GetLiveDeparture',
+            headway_dot_tracking_dot_v1_dot_tracking__service__pb2.GetLiveDepartureRequest.SerializeToString,
+            headway_dot_tracking_dot_v1_dot_live__pb2.LiveDeparture.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from headway.tracking.v1 import live_pb2 as _live_pb2
 from headway.tracking.v1 import positions_pb2 as _positions_pb2
 from headway.tracking.v1 import tracking_service_pb2 as _tracking_service_pb2
 import abc as _abc_1
@@ -40,6 +41,8 @@ class TrackingServiceStub:
     """Report points once."""
     GetVehicle: _grpc.UnaryUnaryMultiCallable[_tracking_service_pb2.GetVehicleRequest, _positions_pb2.TrackedVehicle]
     """Read one vehicle with its newest position."""
+    GetLiveDeparture: _grpc.UnaryUnaryMultiCallable[_tracking_service_pb2.GetLiveDepartureRequest, _live_pb2.LiveDeparture]
+    """Read a departure as it runs: its vehicle, its calls, its delay and how full it is."""
     GetDelays: _grpc.UnaryUnaryMultiCallable[_tracking_service_pb2.GetDelaysRequest, _tracking_service_pb2.GetDelaysResponse]
     """Tell how late departures are, those that are known to be on their way."""
 
@@ -54,6 +57,8 @@ class TrackingServiceAsyncStub(TrackingServiceStub):
     """Report points once."""
     GetVehicle: _aio.UnaryUnaryMultiCallable[_tracking_service_pb2.GetVehicleRequest, _positions_pb2.TrackedVehicle]  # type: ignore[assignment]
     """Read one vehicle with its newest position."""
+    GetLiveDeparture: _aio.UnaryUnaryMultiCallable[_tracking_service_pb2.GetLiveDepartureRequest, _live_pb2.LiveDeparture]  # type: ignore[assignment]
+    """Read a departure as it runs: its vehicle, its calls, its delay and how full it is."""
     GetDelays: _aio.UnaryUnaryMultiCallable[_tracking_service_pb2.GetDelaysRequest, _tracking_service_pb2.GetDelaysResponse]  # type: ignore[assignment]
     """Tell how late departures are, those that are known to be on their way."""
 
@@ -83,6 +88,14 @@ class TrackingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_positions_pb2.TrackedVehicle, _abc.Awaitable[_positions_pb2.TrackedVehicle]]:
         """Read one vehicle with its newest position."""
+
+    @_abc_1.abstractmethod
+    def GetLiveDeparture(
+        self,
+        request: _tracking_service_pb2.GetLiveDepartureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_live_pb2.LiveDeparture, _abc.Awaitable[_live_pb2.LiveDeparture]]:
+        """Read a departure as it runs: its vehicle, its calls, its delay and how full it is."""
 
     @_abc_1.abstractmethod
     def GetDelays(

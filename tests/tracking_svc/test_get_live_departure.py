@@ -1,0 +1,129 @@
+"""A departure as it runs, as everybody may read it."""
+
+from datetime import UTC, timedelta
+from typing import Any
+
+import pytest
+from grpc import StatusCode
+from headway.tracking.v1 import live_pb2, positions_pb2, tracking_service_pb2
+from headway.types.v1 import timetable_pb2
+
+from tests.clocks import FixedClock
+from tests.tracking_svc.fleet import FERRY, Tracking, wire
+from tests.tracking_svc.test_follow_vehicle import at, ride
+from tests.tracking_svc.timetable import START, STOP_SECONDS, departure, pattern
+from tests.tracking_svc.wires import refusal_of
+from tracking_svc.domain.departures import Availability
+from tracking_svc.use_cases.keep_availability import keep_availability
+from tracking_svc.use_cases.keep_departures import keep_departures
+from tracking_svc.use_cases.keep_patterns import keep_patterns
+
+GetLiveDeparture = tracking_service_pb2.GetLiveDepartureRequest
+States = timetable_pb2.DepartureState
+
+
+@pytest.fixture
+async def running(tracking: Tracking, clock: FixedClock) -> Tracking:
+    await tracking.store.write(keep_patterns, patterns=[pattern()])
+    await tracking.store.write(keep_departures, departures=[departure()])
+    clock.advance(600)
+    return tracking
+
+
+async def live(tracking: Tracking, id_: str = "dep_1") -> live_pb2.LiveDeparture:
+    return await tracking.stub.GetLiveDeparture(GetLiveDeparture(departure_id=id_), timeout=20)
+
+
+async def send(tracking: Tracking, *points: Any) -> None:
+    await tracking.stub.ReportPositions(wire(points, session=""), metadata=tracking.metadata(), timeout=20)
+
+
+def after_start(stamp: Any) -> float:
+    return (stamp.ToDatetime(UTC) - START).total_seconds()
+
+
+async def test_before_any_position_it_is_the_timetable_and_nothing_more(running: Tracking):
+    found = await live(running)
+    assert (found.departure_id, found.operator_id, found.state) == (
+        "dep_1",
+        "opr_sea",
+        States.DEPARTURE_STATE_SCHEDULED,
+    )
+    assert (found.feed_trip_id, found.feed_route_id) == ("trip_1", "F1")
+    assert (found.vehicle.id, found.vehicle.label) == (FERRY.id, FERRY.label)
+    assert (found.vehicle.freshness, found.vehicle.HasField("position")) == (positions_pb2.FRESHNESS_UNKNOWN, False)
+    assert not found.HasField("delay_seconds")
+    assert not found.HasField("occupancy")
+    assert [after_start(call.scheduled_arrival_at) for call in found.calls] == [n * STOP_SECONDS for n in range(4)]
+    for call in found.calls:
+        assert not any(call.HasField(name) for name in ("arrival", "arrived_at", "departed_at"))
+    assert (found.calls[1].stop_id, found.calls[1].feed_stop_id, found.calls[1].stop_name) == ("stp_1", "1", "Stop 1")
+
+
+async def test_on_its_way_it_tells_what_was_and_what_is_to_come(running: Tracking, clock: FixedClock):
+    way = ride(late=430)
+    await send(running, *way[:17])
+    found = await live(running)
+    assert found.state == States.DEPARTURE_STATE_DEPARTED
+    assert found.delay_seconds == 430
+    assert [call.HasField("arrived_at") for call in found.calls] == [True, True, False, False]
+    assert [call.HasField("departed_at") for call in found.calls] == [True, True, False, False]
+    assert after_start(found.calls[1].arrived_at) == pytest.approx(430 + STOP_SECONDS - 3.6, abs=1)
+    assert [call.HasField("arrival") for call in found.calls] == [False, False, True, True]
+    assert [after_start(call.arrival.expected_at) for call in found.calls[2:]] == [670, 790]
+    assert not found.calls[2].arrival.HasField("earliest_at")
+    assert found.vehicle.position.latitude == pytest.approx(way[16].latitude)
+    assert found.vehicle.freshness == positions_pb2.FRESHNESS_STALE
+    assert found.observed_at.ToDatetime(UTC) == clock.now()
+
+
+async def test_what_is_expected_is_never_in_the_past(running: Tracking, clock: FixedClock):
+    await send(running, *ride(late=300)[:17])
+    clock.advance(120)
+    found = await live(running)
+    assert found.calls[2].arrival.expected_at.ToDatetime(UTC) == clock.now()
+
+
+async def test_its_states_follow_the_vehicle(running: Tracking):
+    way = ride()
+    await send(running, way[0])
+    assert (await live(running)).state == States.DEPARTURE_STATE_BOARDING
+    await send(running, *way[1:])
+    found = await live(running)
+    assert (found.state, found.HasField("delay_seconds")) == (States.DEPARTURE_STATE_COMPLETED, False)
+    await running.store.write(keep_departures, departures=[departure(version=2, state="CANCELLED")])
+    assert (await live(running)).state == States.DEPARTURE_STATE_CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("seats_free", "status", "load"),
+    [
+        ((50, 0, 0), live_pb2.OCCUPANCY_STATUS_EMPTY, 0),
+        ((40, 0, 0), live_pb2.OCCUPANCY_STATUS_MANY_SEATS_AVAILABLE, 0.2),
+        ((5, 0, 0), live_pb2.OCCUPANCY_STATUS_FEW_SEATS_AVAILABLE, 0.9),
+        ((0, 50, 50), live_pb2.OCCUPANCY_STATUS_FULL, 1),
+    ],
+)
+async def test_how_full_it_is_is_what_is_booked(running: Tracking, seats_free, status: int, load: float):
+    await running.store.write(keep_availability, availability=Availability("dep_1", 50, seats_free, 1))
+    found = await live(running)
+    assert (found.occupancy.status, found.occupancy.load_factor) == (status, pytest.approx(load))
+
+
+async def test_how_full_it_is_is_told_of_the_segment_that_it_is_on(running: Tracking):
+    await running.store.write(keep_availability, availability=Availability("dep_1", 50, (50, 25, 0), 1))
+    await send(running, *ride()[:17])
+    assert (await live(running)).occupancy.load_factor == pytest.approx(0.5)
+
+
+async def test_where_a_vehicle_is_before_its_ride_concerns_nobody(running: Tracking, clock: FixedClock):
+    await running.store.write(keep_departures, departures=[departure("dep_2", start=START + timedelta(hours=9))])
+    await send(running, at(500, 5))
+    found = await live(running, "dep_2")
+    assert (found.vehicle.id, found.vehicle.HasField("position")) == (FERRY.id, False)
+
+
+@pytest.mark.parametrize("id_", ["", "dep_9", "\0", "x" * 5000])
+async def test_what_does_not_exist_is_not_found(running: Tracking, id_: str):
+    refusal = await refusal_of(running.stub.GetLiveDeparture(GetLiveDeparture(departure_id=id_), timeout=20))
+    assert refusal == (StatusCode.NOT_FOUND, "NOT_FOUND")

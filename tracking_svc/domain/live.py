@@ -1,0 +1,105 @@
+"""A departure as it runs: what its vehicle has done, and what may be expected of it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from tracking_svc.domain.departures import Availability, Departure, DepartureState, Pattern, PatternCall
+from tracking_svc.domain.points import instant
+from tracking_svc.domain.progress import Visit
+from tracking_svc.domain.vehicles import TrackedVehicle
+
+DELAY_KEPT = timedelta(minutes=15)
+"""A delay is told for so long after the vehicle was last seen on its line."""
+MANY_SEATS = 0.5
+
+
+class OccupancyStatus(StrEnum):
+    """How full a vehicle is in the words of GTFS-Realtime."""
+
+    EMPTY = "empty"
+    MANY_SEATS_AVAILABLE = "many_seats_available"
+    FEW_SEATS_AVAILABLE = "few_seats_available"
+    FULL = "full"
+
+
+@dataclass(frozen=True, slots=True)
+class Occupancy:
+    """How full a vehicle is by what is booked, 0 to 1."""
+
+    status: OccupancyStatus
+    load_factor: float
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCall:
+    """One call; `expected_at` is None where the vehicle has been, and while nobody knows."""
+
+    call: PatternCall
+    scheduled_arrival_at: datetime
+    scheduled_departure_at: datetime
+    expected_at: datetime | None
+    arrived_at: datetime | None
+    departed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class LiveDeparture:
+    """A departure as it runs; `occupancy` is None while nothing was told of its seats."""
+
+    departure: Departure
+    state: DepartureState
+    vehicle: TrackedVehicle | None
+    delay_seconds: int | None
+    is_off_route: bool
+    calls: tuple[LiveCall, ...]
+    occupancy: Occupancy | None
+    observed_at: datetime
+
+
+def live_calls(
+    departure: Departure, pattern: Pattern, visits: Iterable[Visit], *, delay_seconds: int | None, now: datetime
+) -> tuple[LiveCall, ...]:
+    """Put what has happened beside the timetable; what is to come is late by the present delay, and not in the past."""
+    at_call: dict[int, Visit] = {}
+    for visit in visits:
+        at_call.setdefault(visit.sequence, visit)
+    last = max(at_call, default=-1)
+    calls: list[LiveCall] = []
+    for sequence, call in enumerate(pattern.calls):
+        arrival = departure.starts_at + timedelta(seconds=call.arrival_seconds)
+        leaving = departure.starts_at + timedelta(seconds=call.departure_seconds)
+        expected = None
+        if sequence > last and delay_seconds is not None:
+            expected = max(arrival + timedelta(seconds=delay_seconds), now)
+        found = at_call.get(sequence)
+        arrived_at = instant(found.arrived_at) if found else None
+        departed_at = instant(found.departed_at) if found and found.departed_at else None
+        calls.append(LiveCall(call, arrival, leaving, expected, arrived_at, departed_at))
+    return tuple(calls)
+
+
+def live_state(departure: Departure, calls: tuple[LiveCall, ...]) -> DepartureState:
+    """Tell where a departure is in its life, by what its vehicle shows if that is more than booking says."""
+    if departure.state in (DepartureState.CANCELLED, DepartureState.NOT_COMING):
+        return departure.state
+    if calls[-1].arrived_at:
+        return DepartureState.COMPLETED
+    if calls[0].departed_at or any(call.arrived_at for call in calls[1:]):
+        return DepartureState.DEPARTED
+    return DepartureState.BOARDING if calls[0].arrived_at else departure.state
+
+
+def occupancy_of(availability: Availability | None, calls: tuple[LiveCall, ...]) -> Occupancy | None:
+    """Tell how full a vehicle is on the segment that it is on, or on the first before it leaves."""
+    if availability is None or availability.capacity < 1 or not availability.seats_free:
+        return None
+    left = max((place for place, call in enumerate(calls) if call.departed_at), default=0)
+    free = availability.seats_free[min(left, len(availability.seats_free) - 1)]
+    load = 1 - free / availability.capacity
+    if free == availability.capacity:
+        return Occupancy(OccupancyStatus.EMPTY, load)
+    if load < MANY_SEATS:
+        return Occupancy(OccupancyStatus.MANY_SEATS_AVAILABLE, load)
+    return Occupancy(OccupancyStatus.FEW_SEATS_AVAILABLE if free else OccupancyStatus.FULL, load)
