@@ -13,18 +13,18 @@ from booking_svc.domain.feed_import import (
     FeedReport,
     FeedState,
 )
-from booking_svc.domain.layout import DEFAULT_LAYOUT_ID
 from booking_svc.domain.timetable_diff import Timetable, Trip
 from booking_svc.flows.lay_out_timetable import (
     apply_changes,
     days,
     in_steps,
     lay_out_added,
-    read_timetable,
     singly,
 )
 from booking_svc.flows.read_feed import ReadFeed, read_feed
 from booking_svc.queries.diff_feed_day import diff_feed_day
+from booking_svc.queries.read_feeds import feed_content, unfinished_feeds
+from booking_svc.queries.read_timetable import begin_timetable, read_timetable
 from booking_svc.store.feeds import StagedTrip
 from booking_svc.store.patterns import identified
 from booking_svc.store.work import Work
@@ -106,7 +106,9 @@ class Importer:
             )
         report = FeedReport(found.counts, problems=tuple(found.problems), problems_total=found.problems_total)
         log.info("feed_read", feed_id=feed.id, is_usable=found.is_usable, problems=found.problems_total)
-        timetable = await asyncio.to_thread(timetable_of, feed, found, await self._store.read(layouts_of, feed=feed))
+        timetable = await asyncio.to_thread(
+            timetable_of, feed, found, await self._store.read(begin_timetable, feed=feed)
+        )
         if not found.is_usable:
             return await self._settle(feed, FeedState.REJECTED, report), timetable
         if not options.is_dry_run:
@@ -187,26 +189,10 @@ class Importer:
         return await self._store.write(settle_feed, feed_id=feed.id, state=state, report=report)
 
 
-def timetable_of(feed: Feed, found: ReadFeed, layouts: Timetable) -> Timetable:
+def timetable_of(feed: Feed, found: ReadFeed, begun: Timetable) -> Timetable:
     """Give patterns their ids and join trips with them."""
     found.patterns[:] = [identified(pattern.calls, pattern.shape) for pattern in found.patterns]
     trips = tuple(
         Trip(trip, found.routes[trip.feed_route_id], found.patterns[trip.pattern]) for trip in found.trips
     )  # fmt: skip
-    return replace(layouts, services=found.services, trips=trips)
-
-
-def layouts_of(work: Work, *, feed: Feed) -> Timetable:
-    """Begin a timetable with the layouts that its departures will have."""
-    ids = {DEFAULT_LAYOUT_ID, *feed.options.layout_ids.values()}
-    return Timetable(feed.id, feed.options, {}, (), {layout_id: work.layouts.get(layout_id) for layout_id in ids})
-
-
-def unfinished_feeds(work: Work) -> list[Feed]:
-    """Read the feeds that wait for their import or are in it."""
-    return work.feeds.unfinished()
-
-
-def feed_content(work: Work, *, feed_id: str, position: int) -> bytes | None:
-    """Read a piece of a feed's zip."""
-    return work.feeds.content(feed_id, position)
+    return replace(begun, services=found.services, trips=trips)

@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 from typing import TypeVar
 
-from booking_svc.domain.feed_import import Feed
-from booking_svc.domain.layout import DEFAULT_LAYOUT_ID
-from booking_svc.domain.timetable_diff import Timetable, Trip
 from booking_svc.queries.diff_feed_day import DayReport, diff_feed_day
+from booking_svc.queries.read_feeds import feeds_on_sale
+from booking_svc.queries.read_timetable import read_timetable
 from booking_svc.store.work import Work
 from booking_svc.use_cases.lay_out_feed import (
     ADDED_A_STEP,
@@ -60,22 +59,6 @@ async def apply_changes(store: Store[Work], report: DayReport) -> list[str]:
     for ids in in_steps(report.diff.withdrawn_ids, singly, CHANGED_A_STEP):
         withheld += await store.write(withdraw_departures, departure_ids=ids)
     return withheld
-
-
-def read_timetable(work: Work, *, feed: Feed) -> Timetable:
-    """Read what departures of a published feed are laid out from."""
-    staged = work.feeds.trips(feed.id)
-    routes = work.routes.get_many({one.route_id for one in staged})
-    patterns = work.patterns.calls_of({one.pattern_id for one in staged})
-    trips = tuple(Trip(one.trip, routes[one.route_id], patterns[one.pattern_id]) for one in staged)
-    ids = {DEFAULT_LAYOUT_ID, *feed.options.layout_ids.values()}
-    layouts = {layout_id: work.layouts.get(layout_id) for layout_id in ids}
-    return Timetable(feed.id, feed.options, work.feeds.services(feed.id), trips, layouts)
-
-
-def feeds_on_sale(work: Work) -> list[Feed]:
-    """Read the feed of each operator that is on sale."""
-    return work.feeds.on_sale()
 
 
 async def keep_on_sale(store: Store[Work]) -> None:
