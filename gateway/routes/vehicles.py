@@ -7,8 +7,9 @@ from headway.tracking.v1 import tracking_service_pb2
 
 from gateway.backends import Services
 from gateway.bodies import Router
-from gateway.caller import Call, signed_in
+from gateway.caller import Anonymous, Call, signed_in
 from gateway.problems import problems
+from gateway.schemas.live import LiveDeparture
 from gateway.schemas.shapes import PathId
 from gateway.schemas.vehicles import ReportedPositions, ReportPositions, TrackedVehicle
 
@@ -30,6 +31,17 @@ async def report_positions(
     """
     request = body.to_proto(vehicle_id)
     return ReportedPositions.from_proto(await services.ask(services.tracking.ReportPositions, request, call))
+
+
+@router.get("/departures/{departure_id}/live", tags=["Rider"], summary="Follow a ride", responses=problems("not_found"))
+async def get_live_departure(
+    departure_id: PathId, call: Anonymous, services: Services, response: Response
+) -> LiveDeparture:
+    """Read a departure as it runs: its vehicle, its delay, what happened at its calls and what is expected there."""
+    request = tracking_service_pb2.GetLiveDepartureRequest(departure_id=departure_id)
+    live = await services.ask(services.tracking.GetLiveDeparture, request, call)
+    response.headers["Cache-Control"] = "no-cache"
+    return LiveDeparture.from_proto(live)
 
 
 @router.get("/vehicles/{vehicle_id}", tags=["Operator"], summary="Find a vehicle", responses=problems("not_found"))

@@ -1,14 +1,13 @@
 """Vehicles in JSON: the fleet, the seats in it, and where it is."""
 
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal
 
 from headway.booking.v1 import timetable_service_pb2
 from headway.tracking.v1 import positions_pb2, tracking_service_pb2
-from pydantic import Field, FiniteFloat, StrictInt
+from pydantic import Field, FiniteFloat, StrictInt, model_validator
 
-from gateway.schemas.messages import plain
-from gateway.schemas.shapes import Id, Input, Instant, Output, Told, text
+from gateway.schemas.shapes import Id, Input, Instant, Output, text
 
 SEATS_MAX = 2000
 POSITIONS_MAX = 500
@@ -167,10 +166,10 @@ class TrackedVehicle(Output):
     position: Position | None = Field(description="null until the first point")
     freshness: Freshness = Field(description="How far the position can be trusted to be where the vehicle is now")
 
+    @model_validator(mode="before")
     @classmethod
-    def from_proto(cls, message: Told) -> Self:
-        """Read a vehicle; when its position came in is told beside the position."""
-        found = plain(message)
+    def _with_its_receipt(cls, found: dict[str, Any]) -> dict[str, Any]:
+        """Move when its position came in to where the position is."""
         if found["position"]:
             found["position"]["received_at"] = found["received_at"]
-        return cls.model_validate(found)
+        return found

@@ -13,12 +13,12 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from headway.booking.v1 import booking_service_pb2, bookings_pb2, timetable_service_pb2, vehicles_pb2
 from headway.pricing.v1 import fares_pb2, pricing_service_pb2
-from headway.tracking.v1 import positions_pb2, tracking_service_pb2
+from headway.tracking.v1 import live_pb2, positions_pb2, tracking_service_pb2
 from headway.types.v1 import timetable_pb2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.schemas import bookings, fares, search, timetable, vehicles
+from gateway.schemas import bookings, fares, live, search, timetable, vehicles
 
 SHAPES: dict[type[Message], Any] = {
     timetable_pb2.Departure: timetable.Departure,
@@ -33,12 +33,16 @@ SHAPES: dict[type[Message], Any] = {
     booking_service_pb2.SeatMap: vehicles.SeatMap,
     vehicles_pb2.Layout: vehicles.Layout,
     vehicles_pb2.Vehicle: vehicles.Vehicle,
+    live_pb2.LiveDeparture: live.LiveDeparture,
     positions_pb2.TrackedVehicle: vehicles.TrackedVehicle,
     tracking_service_pb2.PositionAck: vehicles.ReportedPositions,
     fares_pb2.Quote: fares.Quote,
     fares_pb2.FarePolicy: fares.FarePolicy,
 }
-MAY_BE_ABSENT = {"Departure.vehicle", "TrackedVehicle.position", "HistoryEntry.amount"}
+MAY_BE_ABSENT = {
+    "Departure.vehicle", "LiveDeparture.vehicle", "LiveDeparture.occupancy", "LiveCall.arrival",
+    "TrackedVehicle.position", "HistoryEntry.amount",
+}  # fmt: skip
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 WORD = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9 äß€_-]{0,11}[A-Za-z0-9])?", fullmatch=True)
 ZONE = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "Zs"]), min_size=1, max_size=12)
@@ -177,6 +181,11 @@ def tracked_vehicle(fields: dict[str, Any]) -> dict[str, Any]:
     return without(fields, "received_at", position=position)
 
 
+def live_departure(fields: dict[str, Any]) -> dict[str, Any]:
+    own = {name: fields[name] or None for name in ("feed_trip_id", "feed_route_id")}
+    return without(fields, "is_off_route", off_route=fields["is_off_route"], **own)
+
+
 RETOLD: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "Route": lambda fields: fields | {"feed_route_id": fields["feed_route_id"] or None},
     "LegEnd": lambda fields: without(fields, "sequence", expected_at=None),
@@ -191,6 +200,8 @@ RETOLD: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "Payment": lambda fields: fields | {"action_url": fields["action_url"] or None},
     "Booking": booking,
     "TrackedVehicle": tracked_vehicle,
+    "LiveCall": lambda fields: fields | {"feed_stop_id": fields["feed_stop_id"] or None},
+    "LiveDeparture": live_departure,
 }
 """Where the JSON of a message is not its fields one by one."""
 

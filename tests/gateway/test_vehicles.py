@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from headway.tracking.v1 import positions_pb2, tracking_service_pb2
+from headway.tracking.v1 import live_pb2, positions_pb2, tracking_service_pb2
+from headway.types.v1 import timetable_pb2
 
 from chassis.errors import NotFound
 from tests.gateway.recording_services import Edge, at, gateway_and_services, pointers
@@ -143,3 +144,32 @@ async def test_get_vehicle_is_for_those_who_see_the_fleet(edge: Edge):
     reply = await edge.client.get("/v1/vehicles/veh_1", headers=edge.signed_in("bookings"))
     problem(reply, 403, "forbidden")
     assert edge.services.calls == []
+
+
+async def test_get_live_departure_is_for_everybody_and_never_served_stale(edge: Edge):
+    position = positions_pb2.Position(recorded_at=at(2030, 6, 1, 8), latitude=53.5511, longitude=9.9937)
+    call = live_pb2.LiveCall(sequence=1, stop_id="stp_1", arrived_at=at(2030, 6, 1, 8))
+    live = live_pb2.LiveDeparture(
+        departure_id="dep_1",
+        service_date="2030-06-01",
+        state=timetable_pb2.DEPARTURE_STATE_DEPARTED,
+        vehicle=tracked(position=position, received_at=at(2030, 6, 1, 8, 0, 1)),
+        delay_seconds=-30,
+        calls=[call],
+        observed_at=at(2030, 6, 1, 8, 0, 5),
+    )
+    edge.services.answers("GetLiveDeparture", live)
+    reply = await edge.client.get("/v1/departures/dep_1/live")
+    assert (reply.status_code, reply.headers["cache-control"]) == (200, "no-cache")
+    found = reply.json()
+    assert (found["departure_id"], found["state"], found["delay_seconds"]) == ("dep_1", "departed", -30)
+    assert found["vehicle"]["position"]["received_at"] == "2030-06-01T08:00:01Z"
+    assert (found["calls"][0]["arrived_at"], found["calls"][0]["arrival"]) == ("2030-06-01T08:00:00Z", None)
+    assert (found["occupancy"], found["off_route"]) == (None, False)
+    message = edge.services.last("GetLiveDeparture").message
+    assert message == tracking_service_pb2.GetLiveDepartureRequest(departure_id="dep_1")
+
+
+async def test_get_live_departure_tells_when_there_is_none(edge: Edge):
+    edge.services.answers("GetLiveDeparture", NotFound())
+    problem(await edge.client.get("/v1/departures/dep_9/live"), 404, "not_found")
