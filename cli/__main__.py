@@ -1,23 +1,25 @@
 """The `headway` command."""
 
 import argparse
+import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 
 from cli.demo import demo
 from cli.outcomes import EndedError
+from cli.running import find_running
 from cli.stack import Options
-from cli.up import up
+from cli.up import say, up
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a sub-command and return its exit code."""
     asked = parser().parse_args(arguments)
-    options = Options(**{field.name: getattr(asked, field.name) for field in fields(Options)})
     try:
-        return demo(options, stays_up=not asked.exit) if asked.command == "demo" else up(options)
+        return COMMANDS[asked.command](asked)
     except EndedError as error:
         print(f"headway: {error}", file=sys.stderr)
         return error.exit_code
@@ -28,6 +30,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
+def run_up(asked: argparse.Namespace) -> int:
+    return up(options_of(asked))
+
+
+def run_demo(asked: argparse.Namespace) -> int:
+    return demo(options_of(asked), stays_up=not asked.exit)
+
+
+def run_simulate(asked: argparse.Namespace) -> int:
+    from cli.simulate import Simulation, simulate  # noqa: PLC0415 - imported late: `up` needs no HTTP client
+
+    wanted = Simulation(asked.vehicles, asked.riders, asked.speed, asked.seconds)
+    with suppress(TimeoutError):  # the seconds that were asked for are over
+        return asyncio.run(simulate(find_running(asked.data_dir), wanted, say))
+    return 0
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "up": run_up,
+    "demo": run_demo,
+    "simulate": run_simulate,
+}
+
+
+def options_of(asked: argparse.Namespace) -> Options:
+    return Options(**{field.name: getattr(asked, field.name) for field in fields(Options)})
+
+
 def parser() -> argparse.ArgumentParser:
     """Describe the sub-commands and their options."""
     whole = argparse.ArgumentParser(prog="headway", description="Sell seats, track vehicles and price rides.")
@@ -36,6 +66,19 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("up", parents=[running], help="start everything and stay until Ctrl-C")
     demo = commands.add_parser("demo", parents=[running], help="the same, then take a rider through a journey")
     demo.add_argument("--exit", action="store_true", help="end after the journey, with 0 if all went well, else 1")
+    simulating = commands.add_parser("simulate", help="vehicles that drive what is on sale, riders who book it")
+    add = simulating.add_argument
+    add("--data-dir", type=absolute, default=".headway", metavar="DIR", help="of the running system; default: .headway")
+    add("--vehicles", type=int, default=10, metavar="N", help="default: 10")
+    add("--riders", type=int, default=0, metavar="N", help="default: 0")
+    add(
+        "--speed",
+        type=float,
+        default=1.0,
+        metavar="X",
+        help="the last hours X times as fast, then on; default: 1",
+    )
+    add("--seconds", type=float, metavar="S", help="end after so long; without it Ctrl-C ends it")
     return whole
 
 
