@@ -35,7 +35,7 @@ from gateway.schemas.search import (
 from gateway.schemas.shapes import PAGE_DEFAULT, Cursor, Id, Limit, Page
 from gateway.schemas.timetable import ServiceDate
 
-RIDES_DEFAULT = 20
+RIDES_DEFAULT = 10
 PATIENCE_SECONDS = 1.0
 """How long a list of rides waits for prices and delays."""
 

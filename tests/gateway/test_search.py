@@ -269,7 +269,7 @@ async def test_search_itineraries_takes_one_traveller_and_a_page_where_nothing_i
     finds(edge, "dep_1")
     await edge.client.get("/v1/itineraries", params=RIDE)
     asked = edge.services.last("SearchItineraries").message
-    assert (asked.passengers, asked.limit, asked.cursor) == (1, 20, "")
+    assert (asked.passengers, asked.limit, asked.cursor) == (1, 10, "")
 
 
 async def test_search_itineraries_that_finds_nothing_asks_nobody_else(edge: Edge):
