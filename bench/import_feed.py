@@ -19,7 +19,7 @@ from typing import Any
 import httpx2
 
 from bench.report import PAIRS, PAIRS_QUICK, Report, packages, run
-from bench.search import FEED, FIRST_DAY, headway_up, on_sale_from
+from bench.search import FEED, FIRST_DAY, headway_up, next_monday
 
 SECONDS_MAX, MEBIBYTES_MAX, HOLD_SECONDS_MAX = 20.0, 400.0, 0.250
 RIDERS = 4
@@ -76,7 +76,7 @@ def p99(seconds: list[float]) -> float:
 
 def import_feed(staff: httpx2.Client, operator_id: str) -> tuple[Any, float]:
     """Put one weekday of the feed on sale; return what was told and how long it took."""
-    form = {"operator_id": operator_id, "from": FIRST_DAY.isoformat(), "days": 1, "lay_on": on_sale_from()}
+    form = {"operator_id": operator_id, "from": FIRST_DAY.isoformat(), "days": 1, "lay_on": str(next_monday())}
     began = time.monotonic()
     with FEED.open("rb") as content:
         sent = staff.post("/feeds", data=form, files={"file": content}, headers={"Idempotency-Key": operator_id})

@@ -84,6 +84,7 @@ class Exchange:
         self.bookings = backends.bookings
         self.tracking = backends.tracking
         self.pricing = backends.pricing
+        self.now = request.app.state.clock.now
         self._request = request
         self._response = response
 

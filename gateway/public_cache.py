@@ -1,16 +1,19 @@
-"""Keeps public answers for a second, so that many who ask the same at once cost as much as one."""
+"""Keeps public answers for a moment, so that many who ask the same at once cost as much as one."""
 
 import asyncio
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 PATHS = frozenset({"/v1/itineraries", "/v1/stops", "/v1/routes", "/v1/patterns"})
 """What is the same whoever asks, and may be a moment old."""
-KEPT_SECONDS = 1.0
+KEPT_SECONDS = 1.9
+RENEWED_AFTER_SECONDS = 1.0
+"""What is asked again after this is renewed for those who ask next, so that nobody waits for what many ask."""
 ANSWERS_MAX = 10_000
 BYTES_MAX = 64 * 1024 * 1024
 
@@ -31,12 +34,13 @@ class Question:
     """What is asked or was answered; the answer is None when there was none to keep."""
 
     began: float
-    answer: asyncio.Future[Answer | None]
+    answer: asyncio.Future[Answer | None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     size: int = 0
+    is_renewed: bool = False
 
 
 class PublicCache:
-    """Answers what was asked less than a second ago with what was found then, as soon as it is found.
+    """Answers what was asked less than two seconds ago with what was found then, as soon as it is found.
 
     A failure is only its own caller's. A token that is sent must be good here as everywhere.
     """
@@ -49,6 +53,7 @@ class PublicCache:
         self._clock = clock
         self._asked: dict[Key, Question] = {}
         self._bytes = 0
+        self._renewing: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not self._is_public(scope):
@@ -56,25 +61,34 @@ class PublicCache:
             return
         key = (scope["path"], scope["query_string"])
         self._forget_what_is_old()
-        if (question := self._asked.get(key)) is None:
-            await self._ask(key, scope, receive, send)
-        elif (answer := await asyncio.shield(question.answer)) is None:
+        question = self._asked.get(key)
+        if question is None or self._age_of(question) >= KEPT_SECONDS:
+            question = Question(self._clock())
+            self._put(key, question, size=0)
+            await self._ask(question, key, scope, receive, send)
+            return
+        answer = await asyncio.shield(question.answer)
+        if answer is None:
             await self._app(scope, receive, send)
-        else:
-            scope["route"] = answer.route
-            # Rounded up, so that nobody behind us keeps it for longer than it says.
-            age = b"%d" % math.ceil(self._clock() - question.began)
-            await send({**answer.start, "headers": [*answer.start["headers"], (b"age", age)]})
-            await send(answer.body)
+            return
+        if self._age_of(question) >= RENEWED_AFTER_SECONDS and not question.is_renewed:
+            question.is_renewed = True
+            renewing = asyncio.create_task(self._renew(key, {**scope}))
+            self._renewing.add(renewing)
+            renewing.add_done_callback(self._renewing.discard)
+        scope["route"] = answer.route
+        # Rounded up, so that nobody behind us keeps it for longer than it says.
+        age = (b"age", b"%d" % math.ceil(self._age_of(question)))
+        await send({**answer.start, "headers": [*answer.start["headers"], age]})
+        await send(answer.body)
 
     def _is_public(self, scope: Scope) -> bool:
         if scope["type"] != "http" or scope["path"] not in PATHS or scope["method"] != "GET":
             return False
         return all(name != b"authorization" for name, _ in scope["headers"]) or bool(self._subject_of(scope))
 
-    async def _ask(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the routes answer, and whoever asks the same meanwhile wait for it."""
-        question = self._asked[key] = Question(self._clock(), asyncio.get_running_loop().create_future())
+    async def _ask(self, question: Question, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the routes answer, and keep it when it is a success."""
         start: Message | None = None
 
         async def send_and_keep(message: Message) -> None:
@@ -83,9 +97,7 @@ class PublicCache:
                 start = message if message["status"] == 200 else None
             elif start is not None and not message.get("more_body"):
                 question.answer.set_result(Answer(start, message, scope.get("route")))
-                if self._asked.get(key) is question:
-                    question.size = len(message["body"])
-                    self._bytes += question.size
+                self._put(key, question, size=len(message["body"]))
             await send(message)
 
         try:
@@ -94,14 +106,42 @@ class PublicCache:
             if not question.answer.done():
                 question.answer.set_result(None)
                 if self._asked.get(key) is question:
-                    del self._asked[key]
+                    self._drop(key)
+
+    async def _renew(self, key: Key, scope: Scope) -> None:
+        """Ask again for nobody in particular; what fails is asked by the next who wants to know."""
+
+        async def receive() -> Message:
+            never: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+            return await never
+
+        async def send(_message: Message) -> None:
+            return None
+
+        with suppress(Exception):
+            await self._ask(Question(self._clock()), key, scope, receive, send)
+
+    def _age_of(self, question: Question) -> float:
+        return self._clock() - question.began
+
+    def _put(self, key: Key, question: Question, *, size: int) -> None:
+        """Keep a question, unless one that was asked later is known."""
+        known = self._asked.get(key)
+        if known is None or known.began <= question.began:
+            self._drop(key)
+            self._asked[key] = question
+            question.size = size
+            self._bytes += size
+
+    def _drop(self, key: Key) -> None:
+        if (question := self._asked.pop(key, None)) is not None:
+            self._bytes -= question.size
 
     def _forget_what_is_old(self) -> None:
-        """Forget what was asked a second ago, and the oldest of what is too much to keep."""
-        begun_after = self._clock() - KEPT_SECONDS
+        """Forget what is too old to tell, and the oldest of what is too much to keep."""
         while self._asked:
             key, oldest = next(iter(self._asked.items()))
-            if oldest.began > begun_after and len(self._asked) < ANSWERS_MAX and self._bytes < BYTES_MAX:
+            is_full = len(self._asked) >= ANSWERS_MAX or self._bytes >= BYTES_MAX
+            if not is_full and self._age_of(oldest) < KEPT_SECONDS:
                 return
-            self._bytes -= oldest.size
-            del self._asked[key]
+            self._drop(key)

@@ -26,6 +26,11 @@ class FeedRejected(InvalidInput):
     reason = "FEED_REJECTED"
     detail = "This is not a GTFS feed: send a zip of its files."
 
+    def __init__(self, detail: str | None = None) -> None:
+        reason = detail or type(self).detail
+        problem = {"file": "", "line": 0, "field": "", "reason": reason, "severity": "error"}
+        super().__init__(reason, problems=[problem])
+
 
 class FeedTooLarge(FeedRejected):
     reason = "BODY_TOO_LARGE"

@@ -16,6 +16,7 @@ from headway.types.v1 import timetable_pb2
 
 from chassis.errors import Failure
 from chassis.rpc_errors import RemoteFailure
+from gateway.alternatives import NOT_RUNNING, naming_alternatives
 from gateway.backends import Services
 from gateway.bodies import Router
 from gateway.caller import Anonymous, Call, signed_in, with_key
@@ -46,7 +47,6 @@ NOT_PAID_YET = frozenset(
 )
 ALL_ITEMS = QuoteCancellation()
 REQUOTED = frozenset({"QUOTE_CHANGED", "QUOTE_EXPIRED"})
-NOT_RUNNING = frozenset({"DEPARTURE_GONE", "DEPARTURE_CANCELLED"})
 
 router = Router(tags=["Rider"])
 
@@ -73,14 +73,16 @@ async def hold_booking(
     """Hold seats at a quoted price until `hold_expires_at`, all of them or none.
 
     When the quote has expired or no longer fits, `facts.replacement_quote` is what the same rides cost these
-    passengers now, where there is such a price. When a departure has left or was cancelled, that is the answer.
+    passengers now, where there is such a price. When a departure has left or was cancelled, that is the answer, and
+    `facts.alternatives` are the next ones of that day.
     """
-    try:
-        booking = await services.ask(services.bookings.HoldBooking, body.to_proto(), call)
-    except RemoteFailure as failure:
-        if failure.reason in REQUOTED:
-            failure.facts["replacement_quote"] = await replacement_quote(body, call, services)
-        raise
+    async with naming_alternatives(lambda: legs_of(body.quote_token), len(body.passengers), call, services):
+        try:
+            booking = await services.ask(services.bookings.HoldBooking, body.to_proto(), call)
+        except RemoteFailure as failure:
+            if failure.reason in REQUOTED:
+                failure.facts["replacement_quote"] = await replacement_quote(body, call, services)
+            raise
     response.headers["ETag"] = etag(booking)
     return Booking.from_proto(booking)
 

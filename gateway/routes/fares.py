@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Response
 from headway.pricing.v1 import pricing_service_pb2
 
+from gateway.alternatives import naming_alternatives
 from gateway.backends import Services
 from gateway.bodies import Router
 from gateway.caller import Anonymous, Call, signed_in
@@ -29,8 +30,11 @@ async def quote_fare(body: QuoteRequest, call: Anonymous, services: Services) ->
     """Price passengers on one or more legs and promise the price until the quote expires.
 
     The legs are one operator's, in the order of the journey. The token is the promise: send it with POST /bookings.
+    When a departure has left, was cancelled or does not serve a stop, `facts.alternatives` are the next ones.
     """
-    return Quote.from_proto(await services.ask(services.pricing.QuoteFare, body.to_proto(), call))
+    request = body.to_proto()
+    async with naming_alternatives(lambda: request.legs, len(body.passengers), call, services):
+        return Quote.from_proto(await services.ask(services.pricing.QuoteFare, request, call))
 
 
 @router.post("/quotes/batch", tags=["Rider"], summary="Quote many fares")

@@ -10,6 +10,7 @@ from headway.booking.v1 import timetable_service_pb2
 from headway.pricing.v1 import pricing_service_pb2
 from headway.tracking.v1 import tracking_service_pb2
 from headway.types.v1 import timetable_pb2
+from pydantic_core import to_json
 
 from chassis.errors import NotFound
 from gateway.backends import Exchange, Services
@@ -34,6 +35,7 @@ from gateway.schemas.search import (
 from gateway.schemas.shapes import PAGE_DEFAULT, Cursor, Id, Limit, Page
 from gateway.schemas.timetable import ServiceDate
 
+RIDES_DEFAULT = 10
 PATIENCE_SECONDS = 1.0
 """How long a list of rides waits for prices and delays."""
 
@@ -93,7 +95,7 @@ async def get_patterns(ids: PatternIds, call: Anonymous, services: Services, res
     return Patterns(items=[Pattern.from_proto(one) for one in found])
 
 
-@router.get("/itineraries", summary="Search rides", responses=problems("unknown_stop"))
+@router.get("/itineraries", summary="Search rides", response_model=Page[Itinerary], responses=problems("unknown_stop"))
 async def search_itineraries(
     *,
     origin_stop_id: EndOfRide,
@@ -102,10 +104,9 @@ async def search_itineraries(
     passengers: Party = 1,
     call: Anonymous,
     services: Services,
-    response: Response,
-    limit: Limit = PAGE_DEFAULT,
+    limit: Limit = RIDES_DEFAULT,
     cursor: Cursor = "",
-) -> Page[Itinerary]:
+) -> Response:
     """Find rides that can still be caught, in order of their start, with seats, fares and delays as they are now."""
     request = timetable_service_pb2.SearchItinerariesRequest(
         origin_stop_id=origin_stop_id,
@@ -116,9 +117,10 @@ async def search_itineraries(
         cursor=cursor,
     )
     found = await services.ask(services.timetable.SearchItineraries, request, call)
-    response.headers["Cache-Control"] = "public, max-age=1"
     items = await shown(found.itineraries, call, services)
-    return Page[Itinerary].model_validate({"items": items, "next_cursor": found.next_cursor or None})
+    # What is asked most is written as it is, without a model between.
+    body = to_json({"items": items, "next_cursor": found.next_cursor or None})
+    return Response(body, headers={"Cache-Control": "public, max-age=1"}, media_type="application/json")
 
 
 async def shown(found: Sequence[timetable_service_pb2.Itinerary], call: Call, services: Exchange) -> list[Any]:
@@ -128,7 +130,7 @@ async def shown(found: Sequence[timetable_service_pb2.Itinerary], call: Call, se
     prices, delays = await asyncio.gather(prices_of(found, call, services), delays_of(found, call, services))
     return [
         {
-            "legs": [expected(plain(leg), delays.get(leg.departure_id)) for leg in one.legs],
+            "legs": [leg_in_json(leg, delays.get(leg.departure_id)) for leg in one.legs],
             "seats_available": one.seats_available,
             "price_from": price,
         }
@@ -158,17 +160,24 @@ def ride_of(leg: timetable_pb2.Leg) -> timetable_pb2.LegRequest:
 
 
 async def delays_of(found: Sequence[timetable_service_pb2.Itinerary], call: Call, services: Exchange) -> dict[str, int]:
-    """Ask how late departures are, by their ids."""
-    ids = [leg.departure_id for one in found for leg in one.legs]
+    """Ask how late departures are, by their ids; nobody knows of those that are more than a day away."""
+    tomorrow = (services.now() + timedelta(days=1)).timestamp()
+    ids = [leg.departure_id for one in found for leg in one.legs if leg.origin.scheduled_at.seconds < tomorrow]
+    if not ids:
+        return {}
     request = tracking_service_pb2.GetDelaysRequest(departure_ids=ids)
     told = await services.ask_in_passing(services.tracking.GetDelays, request, call, seconds=PATIENCE_SECONDS)
     return {delay.departure_id: delay.delay_seconds for delay in told.delays} if told else {}
 
 
-def expected(leg: dict[str, Any], delay_seconds: int | None) -> dict[str, Any]:
-    """Tell of a leg when it is expected, if somebody knows."""
-    if delay_seconds is not None:
-        leg["delay_seconds"] = delay_seconds
-        for end in (leg["origin"], leg["destination"]):
-            end["expected_at"] = end["scheduled_at"] + timedelta(seconds=delay_seconds)
-    return leg
+def leg_in_json(leg: timetable_pb2.Leg, delay_seconds: int | None) -> dict[str, Any]:
+    """Write a leg like the model of that name, with when it is expected, if somebody knows."""
+    told = plain(leg)
+    del told["operator_id"]
+    told["route"]["feed_route_id"] = told["route"]["feed_route_id"] or None
+    told["delay_seconds"] = delay_seconds
+    delay = None if delay_seconds is None else timedelta(seconds=delay_seconds)
+    for end in (told["origin"], told["destination"]):
+        del end["sequence"]
+        end["expected_at"] = None if delay is None else end["scheduled_at"] + delay
+    return told

@@ -62,7 +62,7 @@ def number_of(enum: EnumDescriptor, word: str) -> Any:
 
 
 def instant_of(message: Timestamp) -> datetime:
-    return message.ToDatetime(tzinfo=UTC)
+    return datetime.fromtimestamp(message.seconds, UTC).replace(microsecond=message.nanos // 1000)
 
 
 def timestamp_of(instant: datetime | None) -> Timestamp | None:

@@ -31,6 +31,7 @@ from headway.pricing.v1 import fares_pb2, pricing_service_pb2
 from headway.tracking.v1 import tracking_service_pb2
 from headway.types.v1 import money_pb2, timetable_pb2
 
+from chassis.clock import Clock
 from chassis.errors import Failure
 from chassis.rpc_errors import status_of
 from gateway.accounts.tokens import AccessTokens
@@ -196,21 +197,28 @@ def in_haste() -> Callable[[], float]:
 
 @asynccontextmanager
 async def gateway_before(
-    services: RecordingServices, folder: Path, *, ticks: Callable[[], float] = time.monotonic, **addresses: str
+    services: RecordingServices,
+    folder: Path,
+    *,
+    clock: Clock | None = None,
+    ticks: Callable[[], float] = time.monotonic,
+    **addresses: str,
 ) -> AsyncIterator[Edge]:
     """Run the gateway before services at some addresses; nobody is at the others."""
     settings = settings_for(f"sqlite:///{folder}/gateway.db", folder, admin_client_secret="", **addresses)
-    async with running(settings, ticks=ticks) as found:
+    async with running(settings, clock, ticks) as found:
         yield Edge(found.app, found.client, services)
 
 
 @asynccontextmanager
-async def gateway_and_services(folder: Path, *, ticks: Callable[[], float] = time.monotonic) -> AsyncIterator[Edge]:
+async def gateway_and_services(
+    folder: Path, *, clock: Clock | None = None, ticks: Callable[[], float] = time.monotonic
+) -> AsyncIterator[Edge]:
     """Run the gateway before one server that plays every service."""
     async with recording_server(RecordingServices()) as server:
         names = ("booking_address", "tracking_address", "pricing_address")
         addresses = dict.fromkeys(names, server.address)
-        async with gateway_before(server.services, folder, ticks=ticks, **addresses) as edge:
+        async with gateway_before(server.services, folder, clock=clock, ticks=ticks, **addresses) as edge:
             yield edge
 
 

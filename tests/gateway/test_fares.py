@@ -6,7 +6,7 @@ import pytest
 from headway.pricing.v1 import fares_pb2, pricing_service_pb2
 from headway.types.v1 import timetable_pb2
 
-from chassis.errors import LostRace, NotAllowedNow, NotFound
+from chassis.errors import LostRace, NotFound
 from gateway.preconditions import etag
 from tests.gateway.recording_services import QUOTE, QUOTE_IN_JSON, Edge, gateway_and_services, pointers
 from tests.gateway.running import problem
@@ -79,15 +79,6 @@ async def test_quote_fare_points_at_what_is_wrong_and_asks_nobody(edge: Edge, ch
     reply = await edge.client.post("/v1/quotes", json=TO_QUOTE | change)
     assert pointers(problem(reply, 422, "invalid_value")) == {pointer}
     assert edge.services.calls == []
-
-
-async def test_quote_fare_for_a_departure_that_has_left_is_a_409(edge: Edge):
-    class DepartureGone(NotAllowedNow):
-        reason = "DEPARTURE_GONE"
-
-    edge.services.fails("QuoteFare", DepartureGone(departure_id="dep_1"))
-    reply = await edge.client.post("/v1/quotes", json=TO_QUOTE)
-    assert problem(reply, 409, "departure_gone")["facts"] == {"departure_id": "dep_1"}
 
 
 async def test_quote_fares_answers_each_with_a_price_or_a_reason(edge: Edge):

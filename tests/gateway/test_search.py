@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from headway.types.v1 import timetable_pb2
 
 from chassis.errors import FieldError, InvalidInput, NotFound, Overloaded, Unavailable
 from gateway.routes import search
+from tests.clocks import FixedClock
 from tests.gateway.recording_services import (
     LEG,
     LEG_IN_JSON,
@@ -62,12 +64,14 @@ PATTERN = timetable_pb2.Pattern(
     shape=[timetable_pb2.ShapePoint(latitude=41.1456, longitude=-8.6103, distance_meters=3.5)],
 )
 RIDE = {"origin_stop_id": "stp_1", "destination_stop_id": "stp_2", "date": "2030-06-01"}
+THE_DAY_BEFORE = datetime(2030, 5, 31, 8, 0, 1, tzinfo=UTC)
 NOTHING = tracking_service_pb2.GetDelaysResponse()
 
 
 @pytest.fixture(scope="module")
 async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edge]:
-    async with gateway_and_services(tmp_path_factory.mktemp("gateway"), ticks=in_haste()) as edge:
+    folder = tmp_path_factory.mktemp("gateway")
+    async with gateway_and_services(folder, clock=FixedClock(THE_DAY_BEFORE), ticks=in_haste()) as edge:
         yield edge
 
 
@@ -265,7 +269,7 @@ async def test_search_itineraries_takes_one_traveller_and_a_page_where_nothing_i
     finds(edge, "dep_1")
     await edge.client.get("/v1/itineraries", params=RIDE)
     asked = edge.services.last("SearchItineraries").message
-    assert (asked.passengers, asked.limit, asked.cursor) == (1, 50, "")
+    assert (asked.passengers, asked.limit, asked.cursor) == (1, 10, "")
 
 
 async def test_search_itineraries_that_finds_nothing_asks_nobody_else(edge: Edge):
@@ -273,6 +277,21 @@ async def test_search_itineraries_that_finds_nothing_asks_nobody_else(edge: Edge
     reply = await edge.client.get("/v1/itineraries", params=RIDE)
     assert (reply.status_code, reply.json()) == (200, {"items": [], "next_cursor": None})
     assert [call.rpc for call in edge.services.calls] == ["SearchItineraries"]
+
+
+async def test_search_itineraries_asks_for_the_delays_of_the_coming_day_only(edge: Edge):
+    finds(edge, "dep_1", "dep_2")
+    found = [itinerary("dep_1"), itinerary("dep_2")]
+    found[1].legs[0].origin.scheduled_at.FromDatetime(THE_DAY_BEFORE + timedelta(days=1))
+    edge.services.answers("SearchItineraries", timetable_service_pb2.SearchItinerariesResponse(itineraries=found))
+    await edge.client.get("/v1/itineraries", params=RIDE)
+    assert list(edge.services.last("GetDelays").message.departure_ids) == ["dep_1"]
+    finds(edge, "dep_1")
+    found[0].legs[0].CopyFrom(found[1].legs[0])
+    edge.services.answers("SearchItineraries", timetable_service_pb2.SearchItinerariesResponse(itineraries=found[:1]))
+    edge.services.calls.clear()
+    assert (await edge.client.get("/v1/itineraries", params=RIDE)).status_code == 200
+    assert sorted(call.rpc for call in edge.services.calls) == ["QuoteFares", "SearchItineraries"]
 
 
 @pytest.mark.parametrize("failure", [Unavailable(), Overloaded(), NotFound(), InvalidInput()])

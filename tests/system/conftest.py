@@ -1,9 +1,10 @@
-"""One running system for all tests that do not break it."""
+"""One running system for all tests that do not break it, and one image of it."""
 
 from collections.abc import Iterator
 
 import pytest
 
+from tests.system.image import Image, build_image
 from tests.system.running_stack import Stack, running
 
 
@@ -11,3 +12,8 @@ from tests.system.running_stack import Stack, running
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with running(tmp_path_factory.mktemp("system") / "data") as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    return build_image(tmp_path_factory.mktemp("image"))

@@ -7,7 +7,7 @@ from typing import Any
 from unittest.mock import ANY
 
 import grpc
-from headway.booking.v1 import booking_service_pb2, timetable_service_pb2
+from headway.booking.v1 import booking_service_pb2, feeds_pb2, timetable_service_pb2
 
 from tests.system.deadlines import after
 from tests.system.hasty_stack import HOLDS_PER_RIDER
@@ -30,7 +30,6 @@ NOT_NOW, LOST_RACE = grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.ABORTE
 OVER_LIMIT, UNAVAILABLE = grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE
 
 NOT_RAISED = {
-    "feed_rejected": "feeds cannot be imported yet",
     "internal": "a bug of ours that nobody knows of: tests/gateway/test_edge.py and tests/chassis/test_rpc_server.py",
 }
 """Codes of the table that nothing on the running system leads to, and why."""
@@ -228,6 +227,18 @@ def too_much(scene: Scene) -> Asked:
     return Asked(asked.by, "POST", asked.path, b" " * 70_000, asked.rpc, b" " * 2_000_000)
 
 
+def no_feed(scene: Scene) -> Asked:
+    form = "\r\n".join((
+        "--x", 'Content-Disposition: form-data; name="operator_id"', "", "demo",
+        "--x", 'Content-Disposition: form-data; name="file"; filename="feed.zip"', "", "no zip", "--x--", "",
+    ))  # fmt: skip
+    message = timetable_service_pb2.ImportFeedRequest(options=feeds_pb2.FeedOptions(operator_id="demo", days=28))
+    return Asked(
+        scene.operator, "POST", "/feeds", form.encode(), f"{TIMETABLE}/ImportFeed", message,
+        content_type="multipart/form-data; boundary=x", headers=key(),
+    )  # fmt: skip
+
+
 def plain_text(scene: Scene) -> Asked:
     return Asked(scene.anybody, "POST", "/quotes", b"from Porto to Lisboa", content_type="text/plain")
 
@@ -250,12 +261,16 @@ FAILURES: Mapping[str, Failing] = {
     "missing_precondition": Failing(428, no_version),
     "unknown_stop": Failing(404, from_nowhere, ABSENT, facts={"stop_id": "stp_nowhere", "departure_id": ANY}),
     "not_served": Failing(
-        409, lambda scene: quoting(scene.anybody, leg_of(scene.departure, 2, 0)), NOT_NOW, facts={"departure_id": ANY}
+        409, lambda scene: quoting(scene.anybody, leg_of(scene.departure, 2, 0)), NOT_NOW, facts={"departure_id": ANY},
+        added_facts={"alternatives": ANY},
     ),
     "departure_gone": Failing(
-        409, lambda scene: quoting(scene.anybody, leg_of(scene.gone)), NOT_NOW, facts={"departure_id": ANY}
+        409, lambda scene: quoting(scene.anybody, leg_of(scene.gone)), NOT_NOW, facts={"departure_id": ANY},
+        added_facts={"alternatives": ANY},
     ),
-    "departure_cancelled": Failing(409, cancelled_meanwhile, NOT_NOW, facts={"departure_id": ANY}),
+    "departure_cancelled": Failing(
+        409, cancelled_meanwhile, NOT_NOW, facts={"departure_id": ANY}, added_facts={"alternatives": ANY}
+    ),
     "seat_taken": Failing(409, named_seat_of_another, NOT_NOW, facts={"seat_ids": ["7C"]}),
     "sold_out": Failing(409, three_for_two_seats, NOT_NOW, facts={"departure_id": ANY, "seats_available": 2}),
     "needs_not_met": Failing(409, needs_a_bicycle_rack, NOT_NOW, facts={"seats_available": 50}),
@@ -284,5 +299,6 @@ FAILURES: Mapping[str, Failing] = {
     ),
     "body_too_large": Failing(413, too_much, OVER_LIMIT),
     "unsupported_media_type": Failing(415, plain_text),
+    "feed_rejected": Failing(422, no_feed, INVALID, facts={"problems": ANY}),
 }  # fmt: skip
 """Code -> what it is."""
