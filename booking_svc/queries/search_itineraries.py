@@ -61,13 +61,15 @@ def search_itineraries(
 
 def find_rides(work: Work, origin_stop_id: str, destination_stop_id: str, day: date) -> list[Ride]:
     """Find rides that leave the origin on a day of its own zone and can still be caught, in order."""
-    origins, destinations = (work.stops.at(stop_id) for stop_id in (origin_stop_id, destination_stop_id))
-    for stop_id, there in ((origin_stop_id, origins), (destination_stop_id, destinations)):
-        if not there:
+    places = work.stops.places([origin_stop_id, destination_stop_id])
+    for stop_id in (origin_stop_id, destination_stop_id):
+        if stop_id not in places:
             raise UnknownStop(stop_id=stop_id)
-    zone = ZoneInfo(work.stops.get_many([origin_stop_id])[origin_stop_id].timezone)
+    origin, destination = places[origin_stop_id], places[destination_stop_id]
+    zone = ZoneInfo(origin.timezone)
     begins, ends = (datetime.combine(on, time(), zone) for on in (day, day + timedelta(days=1)))
-    connecting = {one.pattern_id: one for one in work.patterns.connecting(origins, destinations)}
+    found = work.patterns.connecting(origin.stop_ids, destination.stop_ids)
+    connecting = {one.pattern_id: one for one in found}
     leaving = work.departures.leaving(list(connecting.values()), start=max(begins, work.now), end=ends)
     rides = [ride_of(departure, connecting[departure.pattern.id]) for departure in leaving]
     return sorted(rides, key=lambda ride: (ride.leaves_at, ride.departure.id))
@@ -82,7 +84,8 @@ def ride_of(departure: Departure, one: Connecting) -> Ride:
 def seats_left(work: Work, rides: Sequence[Ride]) -> list[int]:
     """Count the seats that are free on the whole of each ride; what only holds that are over cover is free."""
     ids = [ride.departure.id for ride in rides]
-    masks, lapsed = work.occupancies.masks_of(ids), work.occupancies.lapsed_of(ids, now=work.now)
+    masks = work.occupancies.masks_of(ids)
+    lapsed = work.occupancies.lapsed_of(list(masks), now=work.now) if masks else {}
     left = []
     for ride in rides:
         taken = without(masks.get(ride.departure.id, {}), lapsed.get(ride.departure.id, ()))

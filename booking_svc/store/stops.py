@@ -17,9 +17,10 @@ from chassis.database import table_of
 STOPS = table_of(StopRow)
 # Statements of searches are built once: building one costs more than running it.
 BY_ID = sa.select(STOPS).where(STOPS.c.id.in_(sa.bindparam("ids", expanding=True)))
+ASKED = sa.bindparam("ids", expanding=True)
 AT = (
-    sa.select(STOPS.c.id)
-    .where(sa.or_(STOPS.c.id == sa.bindparam("id"), STOPS.c.station_id == sa.bindparam("id")))
+    sa.select(STOPS.c.id, STOPS.c.station_id, STOPS.c.timezone)
+    .where(sa.or_(STOPS.c.id.in_(ASKED), STOPS.c.station_id.in_(ASKED)))
     .order_by(STOPS.c.id)
 )
 
@@ -37,6 +38,13 @@ class OwnedStop(NamedTuple):
 
     stop: Stop
     operator_id: str
+
+
+class Place(NamedTuple):
+    """A stop's zone of time, and the stops that stand for it: itself and its platforms."""
+
+    timezone: str
+    stop_ids: list[str]
 
 
 class Stops:
@@ -64,9 +72,15 @@ class Stops:
         rows = self._connection.execute(BY_ID, {"ids": list(stop_ids)})
         return {row.id: read_stop(row) for row in rows}
 
-    def at(self, stop_id: str) -> list[str]:
-        """List a stop and, where it is a station, its platforms."""
-        return list(self._connection.execute(AT, {"id": stop_id}).scalars())
+    def places(self, stop_ids: Sequence[str]) -> dict[str, Place]:
+        """Read those of some stops that exist, each with its platforms where it is a station."""
+        rows = self._connection.execute(AT, {"ids": list(stop_ids)}).all()
+        zones = {row.id: row.timezone for row in rows}
+        return {
+            one: Place(zones[one], [row.id for row in rows if one in (row.id, row.station_id)])
+            for one in stop_ids
+            if one in zones
+        }
 
     def named(self, words: str, *, operator_id: str, after: str, limit: int) -> list[OwnedStop]:
         """Find stops by the beginnings of words, in order of their ids; a platform is found by its station."""
