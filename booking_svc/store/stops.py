@@ -17,7 +17,7 @@ from chassis.database import table_of
 STOPS = table_of(StopRow)
 # Statements of searches are built once: building one costs more than running it.
 BY_ID = sa.select(STOPS).where(STOPS.c.id.in_(sa.bindparam("ids", expanding=True)))
-ASKED = sa.bindparam("ids", expanding=True)
+ASKED: sa.BindParameter[list[str]] = sa.bindparam("ids", expanding=True)
 AT = (
     sa.select(STOPS.c.id, STOPS.c.station_id, STOPS.c.timezone)
     .where(sa.or_(STOPS.c.id.in_(ASKED), STOPS.c.station_id.in_(ASKED)))
