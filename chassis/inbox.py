@@ -3,6 +3,7 @@
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 from sqlmodel import Field
 
@@ -30,13 +31,16 @@ class Inbox:
         """Take a message in and tell whether it is here for the first time."""
         if is_guard_off("inbox"):
             return True
-        seen = sa.select(self.table.c.message_id).where(self.table.c.message_id == message_id)
-        if self._connection.execute(seen).first() is not None:
-            return False
-        self._connection.execute(sa.insert(self.table), {"message_id": message_id, "received_at": now})
-        return True
+        taking = TAKING[self._connection.dialect.name]
+        return self._connection.execute(taking, {"message_id": message_id, "received_at": now}).rowcount == 1
 
     def prune(self, *, before: datetime, limit: int) -> int:
         """Forget some messages from before a time; return how many."""
         old = sa.select(self.table.c.message_id).where(self.table.c.received_at < before).limit(limit)
         return self._connection.execute(sa.delete(self.table).where(self.table.c.message_id.in_(old))).rowcount
+
+
+TAKING = {
+    dialect: insert(Inbox.table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+    for dialect, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
+}

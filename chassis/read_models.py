@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,14 +17,19 @@ def put_newer(connection: Connection, table: sa.Table, rows: Sequence[dict[str, 
 
     Rows that come by events arrive late, twice and in any order.
     """
-    if not rows:
-        return
-    inserting: Any = INSERTS[connection.dialect.name](table)
+    if rows:
+        connection.execute(putting_newer(connection.dialect.name, table), rows)
+
+
+@cache
+def putting_newer(dialect: str, table: sa.Table) -> sa.Executable:
+    """Return the statement that puts newer rows, made once a table."""
+    inserting: Any = INSERTS[dialect](table)
     changed = {column.name: inserting.excluded[column.name] for column in table.columns if not column.primary_key}
-    statement = inserting.on_conflict_do_update(
+    found: sa.Executable = inserting.on_conflict_do_update(
         index_elements=list(table.primary_key), set_=changed, where=inserting.excluded.version > table.c.version
     )
-    connection.execute(statement, rows)
+    return found
 
 
 class Rebuilds:

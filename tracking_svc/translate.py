@@ -100,6 +100,7 @@ def report_out(report: Report) -> tracking_service_pb2.PositionAck:
             for rejection in report.rejected
         ],
         acknowledged_sequence=report.acknowledged_sequence,
+        late=report.late,
     )
 
 

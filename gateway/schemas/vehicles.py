@@ -143,6 +143,7 @@ class ReportedPositions(Output):
     accepted: int
     rejected: list[RejectedPosition]
     acknowledged_sequence: int = Field(description="Every point up to this one of the session is stored or rejected")
+    late: int = Field(description="Of the accepted: those older than what was known, so that the vehicle did not move")
 
 
 class Position(Output):

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -63,9 +62,10 @@ class Departures:
 
 def packed(departure: Departure) -> str:
     """Write what is not in other columns as JSON."""
+    route = departure.route
     body = [
         departure.operator_id,
-        astuple(departure.route),
+        (route.id, route.feed_route_id, route.short_name, route.long_name, route.mode),
         departure.headsign,
         departure.service_date,
         departure.state,

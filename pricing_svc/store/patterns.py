@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple
+from dataclasses import fields
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -15,6 +16,7 @@ from pricing_svc.store.tables import DepartureRow, PatternRow
 
 TABLE = table_of(PatternRow)
 UNCHANGING = 1
+values_of = attrgetter(*(field.name for field in fields(PatternCall)))
 
 
 class Patterns:
@@ -60,4 +62,4 @@ class Patterns:
 
 def packed(pattern: Pattern) -> str:
     """Write calls as JSON, values in the order of the fields."""
-    return json.dumps([astuple(call) for call in pattern.calls], separators=(",", ":"), ensure_ascii=False)
+    return json.dumps([values_of(call) for call in pattern.calls], separators=(",", ":"), ensure_ascii=False)

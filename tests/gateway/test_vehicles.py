@@ -42,7 +42,7 @@ async def test_report_positions_needs_no_key_and_tells_what_became_of_each_point
     reply = await edge.client.post("/v1/vehicles/veh_1/positions", json=body, headers=edge.signed_in("positions:write"))
     assert (reply.status_code, reply.json()) == (
         200,
-        {"accepted": 1, "rejected": [{"index": 1, "reason": "duplicate"}], "acknowledged_sequence": 42},
+        {"accepted": 1, "rejected": [{"index": 1, "reason": "duplicate"}], "acknowledged_sequence": 42, "late": 0},
     )
     place = {"recorded_at": at(2030, 6, 1, 8, 12, 30, 250_000), "latitude": 53.5511, "longitude": 9.9937}
     assert edge.services.last("ReportPositions").message == tracking_service_pb2.PositionBatch(

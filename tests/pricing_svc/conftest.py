@@ -4,8 +4,10 @@ from pathlib import Path
 import pytest
 
 from chassis.keys import Signer, open_signer
+from chassis.rpc_client import ServiceIdentity
 from chassis.store import Store
 from pricing_svc.bootstrap import open_store
+from pricing_svc.flows.timetable import Timetable
 from pricing_svc.settings import PricingSettings
 from pricing_svc.store.work import Work
 from tests.clocks import FixedClock
@@ -20,6 +22,12 @@ def store(database_url: str, clock: FixedClock) -> Iterator[Store[Work]]:
     opened = open_store(database_url, clock)
     yield opened
     opened.stop()
+
+
+@pytest.fixture
+def serving_store(store: Store[Work]) -> Store[Work]:
+    store.start()
+    return store
 
 
 @pytest.fixture
@@ -40,6 +48,14 @@ async def booking(keys_dir: Path, clock: FixedClock) -> AsyncIterator[BookingsTi
     async with timetable.serving(found, keys_dir, clock) as address:
         found.address = address
         yield found
+
+
+@pytest.fixture
+async def client(booking: BookingsTimetable, keys_dir: Path, clock: FixedClock) -> AsyncIterator[Timetable]:
+    """What asks booking in this service's name."""
+    found = Timetable(booking.address, ServiceIdentity(open_signer("pricing", keys_dir), now=clock.now))
+    yield found
+    await found.close()
 
 
 @pytest.fixture

@@ -18,9 +18,10 @@ from chassis.keys import Signer
 from pricing_svc import translate
 from pricing_svc.settings import PricingSettings
 from tests.clocks import FixedClock
-from tests.pricing_svc import network, service
+from tests.pricing_svc import network, service, timetable
 from tests.pricing_svc.network import START, asked
 from tests.pricing_svc.service import Pricing, refusal, until
+from tests.pricing_svc.timetable import BookingsTimetable
 from tests.servers import NatsServer
 
 BOOKINGS_STREAMS = tuple(Stream(name, (f"{ROOT}.{name.lower()}.>",)) for name in ("DEPARTURE", "AVAILABILITY"))
@@ -38,11 +39,14 @@ async def bus(nats: NatsServer) -> AsyncIterator[Bus]:
 
 
 @pytest.fixture
-async def following(
-    settings: PricingSettings, gateway: Signer, clock: FixedClock, nats: NatsServer, bus: Bus
-) -> AsyncIterator[Pricing]:
+def connected(settings: PricingSettings, nats: NatsServer, bus: Bus) -> PricingSettings:
+    """Settings of a service whose broker is there, and booking's streams on it."""
+    return settings.model_copy(update={"nats_url": nats.url})
+
+
+@pytest.fixture
+async def following(connected: PricingSettings, gateway: Signer, clock: FixedClock) -> AsyncIterator[Pricing]:
     """The service with a broker."""
-    connected = settings.model_copy(update={"nats_url": nats.url})
     async with service.serving(connected, gateway, clock) as running:
         yield running
 
@@ -55,12 +59,16 @@ async def broker(nats: NatsServer) -> AsyncIterator[JetStreamContext]:
     await client.close()
 
 
-async def tell(bus: Bus, fact: str, event: Any, *, id_: str, type_: str = "") -> int:
+def told(fact: str, event: Any, *, id_: str, type_: str = "") -> Message:
     headers = {"ce-id": id_, "ce-type": type_ or event.DESCRIPTOR.full_name}
-    return await bus.publish_one(Message(id_, f"{ROOT}.{fact}.opr_sea.dep_1", event.SerializeToString(), headers))
+    return Message(id_, f"{ROOT}.{fact}.opr_sea.dep_1", event.SerializeToString(), headers)
 
 
-async def tell_departure(bus: Bus, departure: timetable_pb2.Departure, *, id_: str = "", fact: str = "changed") -> None:
+async def tell(bus: Bus, fact: str, event: Any, *, id_: str, type_: str = "") -> int:
+    return await bus.publish_one(told(fact, event, id_=id_, type_=type_))
+
+
+def departure_told(departure: timetable_pb2.Departure, *, id_: str = "", fact: str = "changed") -> Message:
     kind = {
         "published": departure_events_pb2.DeparturePublished,
         "changed": departure_events_pb2.DepartureChanged,
@@ -68,7 +76,11 @@ async def tell_departure(bus: Bus, departure: timetable_pb2.Departure, *, id_: s
         "vehicle_assigned": departure_events_pb2.VehicleAssigned,
     }[fact]
     event = kind(departure=departure)
-    await tell(bus, f"departure.{fact}", event, id_=id_ or f"evt_{departure.id}_{departure.version}")
+    return told(f"departure.{fact}", event, id_=id_ or f"evt_{departure.id}_{departure.version}")
+
+
+async def tell_departure(bus: Bus, departure: timetable_pb2.Departure, *, id_: str = "", fact: str = "changed") -> None:
+    await bus.publish_one(departure_told(departure, id_=id_, fact=fact))
 
 
 def availability(version: int, *seats_free: int) -> availability_events_pb2.AvailabilityChanged:
@@ -110,8 +122,8 @@ async def test_an_event_changes_the_next_quote(following: Pricing, bus: Bus):
     assert (await refusal(following.quote(asked()))).reason == "DEPARTURE_CANCELLED"
 
 
-async def is_version(pricing: Pricing, version: int) -> bool:
-    return await version_of(pricing) == version
+async def is_version(pricing: Pricing, version: int, id_: str = "dep_1") -> bool:
+    return await version_of(pricing, id_) == version
 
 
 async def test_an_older_version_that_comes_late_changes_nothing(following: Pricing, bus: Bus):
@@ -139,9 +151,8 @@ async def test_an_event_that_comes_twice_has_its_effect_once(following: Pricing,
 
 
 async def test_events_from_before_the_service_started_are_taken_in(
-    settings: PricingSettings, gateway: Signer, clock: FixedClock, nats: NatsServer, bus: Bus
+    connected: PricingSettings, gateway: Signer, clock: FixedClock, bus: Bus
 ):
-    connected = settings.model_copy(update={"nats_url": nats.url})
     await tell_departure(bus, network.message(version=4))
     async with service.serving(connected, gateway, clock) as pricing:
         await until(lambda: is_version(pricing, 4))
@@ -149,6 +160,50 @@ async def test_events_from_before_the_service_started_are_taken_in(
     async with service.serving(connected, gateway, clock) as pricing:
         await until(lambda: is_version(pricing, 5))
         assert await received(pricing) == 2
+
+
+async def test_events_of_a_new_pattern_wait_for_booking_and_others_go_on(
+    connected: PricingSettings, gateway: Signer, clock: FixedClock, bus: Bus, broker: JetStreamContext
+):
+    away = BookingsTimetable()
+    async with timetable.serving(away, connected.keys_dir, clock) as address:
+        pass
+    apart = connected.model_copy(update={"booking_address": address})
+    async with service.serving(apart, gateway, clock) as pricing:
+        await pricing.keep(network.departure("dep_0"))
+        new = [network.message(f"dep_{number}", line=network.LINE[:3]) for number in (1, 2, 3)]
+        for departure in new:
+            await tell_departure(bus, departure)
+        await until(lambda: is_redelivering(broker, 3))
+        await tell_departure(bus, network.message("dep_0", version=7))
+        await until(lambda: is_version(pricing, 7, "dep_0"))
+        assert (await pricing.quote(asked(network.leg("dep_0")))).total.amount_minor == 505
+        assert not await pricing.knows("dep_1")
+        async with timetable.serving(away, connected.keys_dir, clock, port=int(address.rpartition(":")[2])):
+            for departure in new:
+                await until(lambda id_=departure.id: pricing.knows(id_), seconds=40)
+    assert away.patterns_asked == [new[0].pattern_id]
+    assert away.asked == []
+
+
+async def is_redelivering(broker: JetStreamContext, count: int) -> bool:
+    return (await broker.consumer_info("DEPARTURE", "pricing_departures")).num_redelivered == count
+
+
+async def test_what_was_told_while_the_service_was_away_is_caught_up_with(
+    connected: PricingSettings, gateway: Signer, clock: FixedClock, bus: Bus, booking: BookingsTimetable
+):
+    lines = [
+        [(f"stp_{letter}", "", meters * number) for letter, meters in (("a", 0), ("c", 100))] for number in range(20)
+    ]
+    new = [network.message(f"dep_{number}", line=lines[number % 20]) for number in range(1000)]
+    for start in (0, 500):
+        await bus.publish_batch([departure_told(departure) for departure in new[start : start + 500]])
+    async with service.serving(connected, gateway, clock) as pricing:
+        await until(lambda: is_received(pricing, 1000), seconds=30)
+        found = await pricing.store.read(lambda work: work.departures.find([departure.id for departure in new]))
+    assert {id_: departure.pattern_id for id_, departure in found.items()} == {one.id: one.pattern_id for one in new}
+    assert sorted(booking.patterns_asked) == sorted({departure.pattern_id for departure in new})
 
 
 async def test_a_fact_that_carries_no_departure_is_passed_over(following: Pricing, bus: Bus, broker: JetStreamContext):
@@ -185,10 +240,10 @@ async def test_how_full_a_departure_is_follows_the_newest_event(following: Prici
 async def test_a_policy_that_comes_into_force_is_told_to_everybody(following: Pricing, broker: JetStreamContext):
     await following.put_in_force(network.policy())
     await until(lambda: is_published(broker))
-    told = await broker.get_last_msg("FARE", f"{ROOT}.fare.policy_published.opr_sea.opr_sea")
-    assert told.headers["ce-type"] == "headway.pricing.v1.FarePolicyPublished"
-    assert told.headers["ce-source"] == "headway/pricing"
-    event = fare_events_pb2.FarePolicyPublished.FromString(told.data)
+    found = await broker.get_last_msg("FARE", f"{ROOT}.fare.policy_published.opr_sea.opr_sea")
+    assert found.headers["ce-type"] == "headway.pricing.v1.FarePolicyPublished"
+    assert found.headers["ce-source"] == "headway/pricing"
+    event = fare_events_pb2.FarePolicyPublished.FromString(found.data)
     assert translate.fare_policy_in(event.policy) == network.policy()
     assert (event.policy.version, event.policy.is_published) == (1, True)
 

@@ -6,7 +6,9 @@ from itertools import permutations
 import pytest
 
 from chassis.store import Store
+from pricing_svc import translate
 from pricing_svc.domain.departure import Departure
+from pricing_svc.flows.learn_departures import STEP_PATTERNS
 from pricing_svc.store.work import Work
 from pricing_svc.use_cases.keep_departures import STEP_DEPARTURES, keep_departures
 from pricing_svc.use_cases.keep_patterns import keep_patterns
@@ -59,6 +61,21 @@ def test_some_newer_and_some_older_are_told_apart_in_one_write(store: Store[Work
 def test_nothing_to_keep_is_nothing(store: Store[Work]):
     commit(store, keep_departures, departures=[])
     assert known(store) == {}
+
+
+async def test_a_full_step_of_the_longest_patterns_holds_the_writer_for_less_than_50_ms(store: Store[Work]):
+    line = [(f"stp_{'x' * 24}{place:04}", "Z1", 1000.0 * place) for place in range(300)]
+    pattern = translate.pattern_in(network.pattern(line))
+    store.start()
+    for attempt in range(20):
+        patterns = [replace(pattern, id=f"pat_{attempt}_{number}") for number in range(STEP_PATTERNS)]
+        await store.write(keep_patterns, patterns=patterns)
+        if store.metrics.longest_seconds < 0.05:
+            break
+        store.metrics.longest_seconds = 0.0
+    assert 0 < store.metrics.longest_seconds < 0.05
+    ids = [pattern.id for pattern in patterns]
+    assert ask(store, lambda work: work.patterns.find(ids)) == {pattern.id: pattern for pattern in patterns}
 
 
 async def test_a_full_step_of_long_departures_holds_the_writer_for_less_than_50_ms(store: Store[Work]):

@@ -7,14 +7,22 @@ from datetime import timedelta
 import grpc
 import pytest
 
+from chassis.errors import Unavailable
 from chassis.keys import Signer
+from chassis.store import Store
 from pricing_svc.flows import learn_departures as learning
+from pricing_svc.flows.timetable import Timetable
+from pricing_svc.loops import tidy
+from pricing_svc.queries.quote_fare import quote_fare
 from pricing_svc.settings import PricingSettings
+from pricing_svc.store.work import Work
 from tests.clocks import FixedClock
 from tests.pricing_svc import network, service
 from tests.pricing_svc.network import asked, leg
-from tests.pricing_svc.service import NOBODY, Pricing, refusal
+from tests.pricing_svc.service import LIFETIME, NOBODY, Pricing, ask, refusal
 from tests.pricing_svc.timetable import BookingsTimetable
+
+ELSEWHERE = (network.LINE[0], network.LINE[2])
 
 
 async def rebuilt(pricing: Pricing) -> None:
@@ -81,6 +89,43 @@ async def test_a_silent_booking_is_waited_for_one_second_in_all(pricing: Pricing
     answer = await pricing.quotes([asked(leg(id_)) for id_ in ids])
     assert 0.9 < time.monotonic() - began < 5
     assert [outcome.failure_reason for outcome in answer.outcomes] == ["", *["DEPENDENCY_DOWN"] * 39]
+
+
+async def test_a_silent_booking_is_waited_for_one_second_for_patterns_too(pricing: Pricing, booking: BookingsTimetable):
+    await rebuilt(pricing)
+    await pricing.keep(network.departure("dep_1"))
+    booking.add(network.message("dep_2", line=ELSEWHERE))
+    booking.silent.add(booking.departures["dep_2"].pattern_id)
+    began = time.monotonic()
+    answer = await pricing.quotes([asked(leg("dep_1")), asked(leg("dep_2"))])
+    assert 0.9 < time.monotonic() - began < 5
+    assert [outcome.failure_reason for outcome in answer.outcomes] == ["", "DEPENDENCY_DOWN"]
+    refused = await refusal(pricing.quote(asked(leg("dep_2"))))
+    assert (refused.reason, refused.facts) == ("DEPENDENCY_DOWN", {"dependency": "booking"})
+    booking.silent.clear()
+    assert (await pricing.quote(asked(leg("dep_2")))).total.amount_minor == 505
+
+
+async def test_a_pattern_that_many_need_at_once_is_asked_for_once(pricing: Pricing, booking: BookingsTimetable):
+    await rebuilt(pricing)
+    booking.add(*(network.message(f"dep_{number}", line=ELSEWHERE) for number in range(30)))
+    await asyncio.gather(*(pricing.quote(asked(leg(f"dep_{number}"))) for number in range(30)))
+    assert booking.patterns_asked == [booking.departures["dep_0"].pattern_id]
+
+
+async def test_a_pattern_that_was_forgotten_meanwhile_is_asked_for_again(
+    serving_store: Store[Work], booking: BookingsTimetable, client: Timetable, clock: FixedClock
+):
+    learner = learning.Learning(serving_store, client)
+    await learner.keep([network.departure("dep_1")])
+    clock.advance(timedelta(days=4).total_seconds())
+    await tidy(serving_store)
+    later = network.departure("dep_2", start=network.START + timedelta(days=5))
+    with pytest.raises(Unavailable):
+        await learner.keep([later], message_id="evt_2")
+    await learner.keep([later], message_id="evt_2")
+    assert booking.patterns_asked == [later.pattern_id] * 2
+    assert ask(serving_store, quote_fare, asked=asked(leg("dep_2")), lifetime=LIFETIME).total_minor == 505
 
 
 async def test_a_batch_learns_what_exists_and_tells_what_does_not(pricing: Pricing, booking: BookingsTimetable):

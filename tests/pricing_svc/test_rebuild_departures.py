@@ -3,8 +3,7 @@
 import pytest
 
 from chassis.errors import Unavailable
-from chassis.keys import Signer, open_signer
-from chassis.rpc_client import ServiceIdentity
+from chassis.keys import Signer
 from chassis.store import Store
 from pricing_svc.flows.learn_departures import Learning
 from pricing_svc.flows.rebuild_departures import rebuild_departures
@@ -19,20 +18,6 @@ from tests.pricing_svc.service import keep
 from tests.pricing_svc.timetable import BookingsTimetable
 
 MANY = 2 * STEP_DEPARTURES + 3
-
-
-@pytest.fixture
-async def client(booking: BookingsTimetable, keys_dir, clock: FixedClock):
-    identity = ServiceIdentity(open_signer("pricing", keys_dir), now=clock.now)
-    found = Timetable(booking.address, identity)
-    yield found
-    await found.close()
-
-
-@pytest.fixture
-def serving_store(store: Store[Work]) -> Store[Work]:
-    store.start()
-    return store
 
 
 async def versions(store: Store[Work]) -> dict[str, int]:

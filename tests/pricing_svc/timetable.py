@@ -21,7 +21,7 @@ RULES = dict.fromkeys(method_names(DESCRIPTOR), PUBLIC) | {f"/{DESCRIPTOR.full_n
 
 
 class BookingsTimetable(timetable_service_pb2_grpc.TimetableServiceServicer):
-    """Departures by id; it counts what it is asked, and can be silent or break off."""
+    """Departures by id; it counts what it is asked, and can be silent about departures and patterns or break off."""
 
     def __init__(self) -> None:
         self.departures: dict[str, timetable_pb2.Departure] = {}
@@ -50,6 +50,8 @@ class BookingsTimetable(timetable_service_pb2_grpc.TimetableServiceServicer):
 
     async def GetPatterns(self, request: Any, context: Any) -> AsyncIterator[timetable_pb2.Pattern]:
         self.patterns_asked.extend(request.pattern_ids)
+        if not self.silent.isdisjoint(request.pattern_ids):
+            await asyncio.sleep(60)
         for pattern_id in request.pattern_ids:
             if pattern_id in network.PATTERNS:
                 yield network.PATTERNS[pattern_id]

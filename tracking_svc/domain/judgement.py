@@ -32,6 +32,7 @@ class Reason(StrEnum):
     TOO_OLD = "too_old"
     INACCURATE = "inaccurate"
     DUPLICATE = "duplicate"
+    IMPLAUSIBLE_SPEED = "implausible_speed"
 
 
 Verdict = Reason | None

@@ -50,5 +50,7 @@ class Report:
     accepted: int
     rejected: tuple[Rejection, ...]
     acknowledged_sequence: int
+    late: int
+    """How many of the accepted are older than what was known of the vehicle."""
     moved_to: Sighting | None
     """The vehicle's newest position if this batch brought it."""

@@ -6,11 +6,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from chassis.database import table_of
+from tracking_svc.domain.leaps import Doubt, Fix
 from tracking_svc.domain.points import Position
 from tracking_svc.domain.vehicles import Sighting
-from tracking_svc.store.tables import SightingRow
+from tracking_svc.store.tables import DoubtRow, SightingRow
 
-TABLE = table_of(SightingRow)
+TABLE, DOUBTS = table_of(SightingRow), table_of(DoubtRow)
+DOUBT_OF = sa.select(DOUBTS).where(DOUBTS.c.vehicle_id == sa.bindparam("of_vehicle"))
 BY_VEHICLE = sa.select(TABLE).where(TABLE.c.vehicle_id == sa.bindparam("of_vehicle"))
 
 
@@ -27,6 +29,18 @@ class Sightings:
             return None
         values = {name: value for name, value in row.items() if name not in ("vehicle_id", "received_at")}
         return Sighting(Position(**values), row["received_at"])
+
+    def doubt(self, vehicle_id: str) -> Doubt | None:
+        """Return where a vehicle claims to be without being believed yet."""
+        row = self._connection.execute(DOUBT_OF, {"of_vehicle": vehicle_id}).first()
+        return None if row is None else Doubt(Fix(row.recorded, row.latitude, row.longitude), row.times)
+
+    def keep_doubt(self, vehicle_id: str, doubt: Doubt | None) -> None:
+        """Remember where a vehicle claims to be, or that it is believed."""
+        self._connection.execute(sa.delete(DOUBTS).where(DOUBTS.c.vehicle_id == vehicle_id))
+        if doubt is not None:
+            row = doubt.fix._asdict() | {"vehicle_id": vehicle_id, "times": doubt.times}
+            self._connection.execute(sa.insert(DOUBTS), row)
 
     def advance(self, vehicle_id: str, sighting: Sighting) -> bool:
         """Keep a sighting if none is newer by the time it was recorded at; tell whether it was kept."""

@@ -38,6 +38,17 @@ class SightingRow(Table, table=True):
     accuracy_meters: float | None = None
 
 
+class DoubtRow(Table, table=True):
+    """Where a vehicle claims to be without being believed yet; `recorded` is in microseconds since 1970."""
+
+    __tablename__ = "doubts"
+    vehicle_id: str = Field(primary_key=True)
+    recorded: int = Field(sa_type=sa.BigInteger)
+    latitude: float
+    longitude: float
+    times: int
+
+
 class SessionRow(Table, table=True):
     """A run of a device; `settled` is a JSON list of [first, last] of sequences without a gap."""
 

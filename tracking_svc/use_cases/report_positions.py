@@ -3,6 +3,7 @@
 from chassis.access import Caller
 from tracking_svc.domain.errors import VehicleUnknown
 from tracking_svc.domain.judgement import Verdict, judge, refuse_stored, taken, without_nonsense
+from tracking_svc.domain.leaps import fix_of, refuse_leaps
 from tracking_svc.domain.points import Points, microseconds
 from tracking_svc.domain.reports import Batch, Rejection, Report
 from tracking_svc.domain.sessions import Session
@@ -21,7 +22,8 @@ def report_positions(work: Work, *, caller: Caller, batch: Batch) -> Report:
     if not may_report(caller, vehicle):
         raise VehicleUnknown
     session = work.sessions.get(vehicle.id, batch.session_id)
-    verdicts = judge_batch(work, vehicle, session, batch.points)
+    seen = work.sightings.find(vehicle.id)
+    verdicts = judge_batch(work, vehicle, session, batch.points, seen)
     accepted = without_nonsense(batch.points.take(taken(verdicts))).in_order()
     work.frames.add(vehicle.id, accepted)
     if accepted:
@@ -34,6 +36,7 @@ def report_positions(work: Work, *, caller: Caller, batch: Batch) -> Report:
         accepted=len(accepted),
         rejected=tuple(Rejection(place, reason) for place, reason in enumerate(verdicts) if reason is not None),
         acknowledged_sequence=settled.acknowledged_sequence,
+        late=sum(at < microseconds(seen.position.recorded_at) for at in accepted.recorded) if seen else 0,
         moved_to=move(work, vehicle, accepted),
     )
 
@@ -45,11 +48,16 @@ def may_report(caller: Caller, vehicle: Vehicle) -> bool:
     return caller.works_for(vehicle.operator_id)
 
 
-def judge_batch(work: Work, vehicle: Vehicle, session: Session, points: Points) -> list[Verdict]:
+def judge_batch(work: Work, vehicle: Vehicle, session: Session, points: Points, seen: Sighting | None) -> list[Verdict]:
     """Judge points by themselves and their session first; only what is left needs a look at the history."""
     verdicts = judge(points, session=session, now=microseconds(work.now))
     times = sorted({points.recorded[place] for place in taken(verdicts)})
-    return refuse_stored(points, verdicts, stored=work.frames.stored(vehicle.id, times))
+    verdicts = refuse_stored(points, verdicts, stored=work.frames.stored(vehicle.id, times))
+    known = fix_of(seen.position) if seen else None
+    judged, doubt = refuse_leaps(points, verdicts, known=known, doubt=work.sightings.doubt(vehicle.id))
+    if judged != verdicts:
+        work.sightings.keep_doubt(vehicle.id, doubt)
+    return judged
 
 
 def move(work: Work, vehicle: Vehicle, accepted: Points) -> Sighting | None:

@@ -58,9 +58,12 @@ class PositionAck(_message.Message):
     ACCEPTED_FIELD_NUMBER: _builtins.int
     REJECTED_FIELD_NUMBER: _builtins.int
     ACKNOWLEDGED_SEQUENCE_FIELD_NUMBER: _builtins.int
+    LATE_FIELD_NUMBER: _builtins.int
     accepted: _builtins.int
     acknowledged_sequence: _builtins.int
     """Every point up to this sequence of the session is durable or was rejected."""
+    late: _builtins.int
+    """Of the accepted: those older than what was known of the vehicle, so that it did not move to them."""
     @_builtins.property
     def rejected(self) -> _containers.RepeatedCompositeFieldContainer[Global___RejectedPosition]: ...
     def __init__(
@@ -69,10 +72,11 @@ class PositionAck(_message.Message):
         accepted: _builtins.int = ...,
         rejected: _abc.Iterable[Global___RejectedPosition] | None = ...,
         acknowledged_sequence: _builtins.int = ...,
+        late: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "acknowledged_sequence", b"acknowledged_sequence", "rejected", b"rejected"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "acknowledged_sequence", b"acknowledged_sequence", "late", b"late", "rejected", b"rejected"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -89,7 +93,7 @@ class RejectedPosition(_message.Message):
     index: _builtins.int
     """Its place in the batch, from 0."""
     reason: _builtins.str
-    """For example not_finite, out_of_range, in_the_future, too_old, duplicate."""
+    """For example not_finite, out_of_range, in_the_future, too_old, duplicate, implausible_speed."""
     def __init__(
         self,
         *,
