@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 
 from gateway.bodies import parse
 from gateway.schemas.shapes import Id, Input, Output, text
-from gateway.schemas.timetable import ServiceDate
+from gateway.schemas.timetable import Day
 
 DAYS, DAYS_MAX = 28, 365
 LAYOUTS_MAX = 300
@@ -31,10 +31,10 @@ class ImportFeed(Input):
     """A GTFS feed and how it is to be put on sale."""
 
     file: UploadFile = Field(description="The zip", json_schema_extra={"format": "binary"})
-    operator_id: Id = Field(description="Whose timetable it is: one feed an operator")
-    first_day: ServiceDate | None = Field(None, alias="from", description="The first service date; today if left out")
+    operator_id: Id = Field(description="Whose timetable it is: one feed an operator", examples=["demo"])
+    first_day: Day | None = Field(None, alias="from", description="The first service date; today if left out")
     days: int = Field(DAYS, ge=1, le=DAYS_MAX, description="How many service dates to keep on sale")
-    lay_on: ServiceDate | None = Field(None, description="Sell the days from `from` as those from here; same weekday")
+    lay_on: Day | None = Field(None, description="Sell the days from `from` as those from here; same weekday")
     skip_bad: bool = Field(False, description="Leave out what is wrong and take the rest")
     dry_run: bool = Field(False, description="Only tell what would change")
     layouts: Annotated[dict[Annotated[str, text(128)], Id], BeforeValidator(object_of)] = Field(

@@ -35,9 +35,8 @@ def only_near_dates(value: date) -> date:
     raise ValueError(f"Give a date from {FIRST_YEAR} to {LAST_YEAR}")
 
 
-ServiceDate = Annotated[
-    date, BeforeValidator(only_iso_date), AfterValidator(only_near_dates), Field(examples=["2030-06-01"])
-]
+Day = Annotated[date, BeforeValidator(only_iso_date), AfterValidator(only_near_dates)]
+ServiceDate = Annotated[Day, Field(examples=["2030-06-01"])]
 
 
 class Route(Output):
