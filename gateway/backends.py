@@ -23,12 +23,14 @@ from starlette.responses import Response
 from chassis.errors import Unavailable
 from chassis.rpc_client import open_channel, reading_failures
 from gateway.caller import Call
+from gateway.preconditions import Versioned, etag
 
 READY_SECONDS = 1.0
 REPLAYED = "idempotent-replayed"
 
 Asked = TypeVar("Asked")
 Answered = TypeVar("Answered")
+Tagged = TypeVar("Tagged", bound=Versioned)
 
 
 class ClientGone(Unavailable):
@@ -127,6 +129,11 @@ class Exchange:
                 if (await answering.trailing_metadata()).get(REPLAYED) == "true":
                     self._response.headers["Idempotent-Replayed"] = "true"
         return answer
+
+    def tagged(self, resource: Tagged) -> Tagged:
+        """Send the version of what was answered along as its ETag."""
+        self._response.headers["ETag"] = etag(resource)
+        return resource
 
     @asynccontextmanager
     async def _waited_for(self, answering: aio.Call) -> AsyncIterator[None]:

@@ -1,4 +1,4 @@
-"""Versions as ETags: set `response.headers["ETag"] = etag(booking)`, take `if_match: IfMatch` or `RequiredIfMatch`.
+"""Versions as ETags: answer `services.tagged(booking)`, take `if_match: IfMatch` or `RequiredIfMatch`.
 
 A GET whose If-None-Match names the ETag becomes a 304 in gateway.edge, which also makes ETags of bodies that have none.
 """

@@ -20,7 +20,7 @@ from gateway.alternatives import NOT_RUNNING, naming_alternatives
 from gateway.backends import Services
 from gateway.bodies import Router
 from gateway.caller import Anonymous, Call, signed_in, with_key
-from gateway.preconditions import IfMatch, etag
+from gateway.preconditions import IfMatch
 from gateway.problems import problems
 from gateway.schemas.bookings import (
     LEGS_MAX,
@@ -67,9 +67,7 @@ class TicketImage(Response):
         "departure_gone", "departure_cancelled", "not_found",
     ),
 )  # fmt: skip
-async def hold_booking(
-    body: HoldBooking, call: Annotated[Call, with_key("bookings")], services: Services, response: Response
-) -> Booking:
+async def hold_booking(body: HoldBooking, call: Annotated[Call, with_key("bookings")], services: Services) -> Booking:
     """Hold seats at a quoted price until `hold_expires_at`, all of them or none.
 
     When the quote has expired or no longer fits, `facts.replacement_quote` is what the same rides cost these
@@ -83,8 +81,7 @@ async def hold_booking(
             if failure.reason in REQUOTED:
                 failure.facts["replacement_quote"] = await replacement_quote(body, call, services)
             raise
-    response.headers["ETag"] = etag(booking)
-    return Booking.from_proto(booking)
+    return Booking.from_proto(services.tagged(booking))
 
 
 async def replacement_quote(body: HoldBooking, call: Call, services: Services) -> dict[str, Any] | None:
@@ -138,12 +135,11 @@ async def list_bookings(
 
 
 @router.get("/bookings/{booking_id}", summary="Read a booking", responses=problems("not_found"))
-async def get_booking(booking_id: PathId, call: Mine, services: Services, response: Response) -> Booking:
+async def get_booking(booking_id: PathId, call: Mine, services: Services) -> Booking:
     """Read one booking."""
     request = booking_service_pb2.GetBookingRequest(booking_id=booking_id)
     booking = await services.ask(services.bookings.GetBooking, request, call)
-    response.headers["ETag"] = etag(booking)
-    return Booking.from_proto(booking)
+    return Booking.from_proto(services.tagged(booking))
 
 
 @router.post("/bookings/lookup", summary="Look up a booking", responses=problems("not_found"))
@@ -184,8 +180,7 @@ async def confirm_booking(
     booking = await services.ask(services.bookings.ConfirmBooking, request, call)
     if booking.payment.state in NOT_PAID_YET:
         response.status_code = 202
-    response.headers["ETag"] = etag(booking)
-    return Booking.from_proto(booking)
+    return Booking.from_proto(services.tagged(booking))
 
 
 @router.post(
@@ -193,14 +188,11 @@ async def confirm_booking(
     summary="Release a hold",
     responses=problems("hold_expired", "illegal_state", "not_found", "stale_version"),
 )
-async def release_booking(
-    booking_id: PathId, version: IfMatch, call: MineWithKey, services: Services, response: Response
-) -> Booking:
+async def release_booking(booking_id: PathId, version: IfMatch, call: MineWithKey, services: Services) -> Booking:
     """Give the seats of a hold back before it expires."""
     request = booking_service_pb2.ReleaseBookingRequest(booking_id=booking_id, version=version or 0)
     booking = await services.ask(services.bookings.ReleaseBooking, request, call)
-    response.headers["ETag"] = etag(booking)
-    return Booking.from_proto(booking)
+    return Booking.from_proto(services.tagged(booking))
 
 
 @router.post(
@@ -230,15 +222,13 @@ async def cancel_booking(
     version: IfMatch,
     call: MineWithKey,
     services: Services,
-    response: Response,
 ) -> Booking:
     """Cancel what was quoted and refund what was promised."""
     request = booking_service_pb2.CancelBookingRequest(
         booking_id=booking_id, cancellation_quote_token=body.cancellation_quote_token, version=version or 0
     )
     booking = await services.ask(services.bookings.CancelBooking, request, call)
-    response.headers["ETag"] = etag(booking)
-    return Booking.from_proto(booking)
+    return Booking.from_proto(services.tagged(booking))
 
 
 @router.get("/bookings/{booking_id}/history", summary="Read a booking's history", responses=problems("not_found"))

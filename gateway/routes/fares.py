@@ -2,14 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import Response
 from headway.pricing.v1 import pricing_service_pb2
 
 from gateway.alternatives import naming_alternatives
 from gateway.backends import Services
 from gateway.bodies import Router
 from gateway.caller import Anonymous, Call, signed_in
-from gateway.preconditions import RequiredIfMatch, etag
+from gateway.preconditions import RequiredIfMatch
 from gateway.problems import problems
 from gateway.schemas.fares import FarePolicy, Quote, QuoteRequest, QuoteRequests, Quotes
 from gateway.schemas.shapes import PathId
@@ -46,12 +45,11 @@ async def quote_fares(body: QuoteRequests, call: Anonymous, services: Services) 
 @router.get(
     "/fare-policies/{policy_id}", tags=["Operator"], summary="Read a fare policy", responses=problems("not_found")
 )
-async def get_fare_policy(policy_id: PathId, call: Staff, services: Services, response: Response) -> FarePolicy:
+async def get_fare_policy(policy_id: PathId, call: Staff, services: Services) -> FarePolicy:
     """Read an operator's fare policy: the draft, or what is in force where there is none. Its id is the operator's."""
     request = pricing_service_pb2.GetFarePolicyRequest(policy_id=policy_id)
     policy = await services.ask(services.pricing.GetFarePolicy, request, call)
-    response.headers["ETag"] = etag(policy)
-    return FarePolicy.from_proto(policy)
+    return FarePolicy.from_proto(services.tagged(policy))
 
 
 @router.put(
@@ -67,7 +65,6 @@ async def put_fare_policy(
     version: RequiredIfMatch,
     call: Staff,
     services: Services,
-    response: Response,
 ) -> FarePolicy:
     """Replace the draft of a fare policy; nothing is priced by it before it is published.
 
@@ -76,8 +73,7 @@ async def put_fare_policy(
     """
     request = pricing_service_pb2.PutFarePolicyRequest(policy=body.to_proto(policy_id), version=version)
     policy = await services.ask(services.pricing.PutFarePolicy, request, call)
-    response.headers["ETag"] = etag(policy)
-    return FarePolicy.from_proto(policy)
+    return FarePolicy.from_proto(services.tagged(policy))
 
 
 @router.post(
@@ -87,10 +83,9 @@ async def put_fare_policy(
     responses=problems("not_found", "illegal_state", "stale_version", "missing_precondition"),
 )
 async def publish_fare_policy(
-    policy_id: PathId, version: RequiredIfMatch, call: Staff, services: Services, response: Response
+    policy_id: PathId, version: RequiredIfMatch, call: Staff, services: Services
 ) -> FarePolicy:
     """Put the draft of a fare policy in force. Send its ETag as If-Match, so that it is the draft that was read."""
     request = pricing_service_pb2.PublishFarePolicyRequest(policy_id=policy_id, version=version)
     policy = await services.ask(services.pricing.PublishFarePolicy, request, call)
-    response.headers["ETag"] = etag(policy)
-    return FarePolicy.from_proto(policy)
+    return FarePolicy.from_proto(services.tagged(policy))

@@ -9,7 +9,6 @@ from headway.booking.v1 import timetable_service_pb2
 from gateway.backends import Services
 from gateway.bodies import Router
 from gateway.caller import Call, signed_in, with_key
-from gateway.preconditions import etag
 from gateway.problems import problems
 from gateway.schemas.feeds import Feed, ImportFeed
 from gateway.schemas.shapes import PathId
@@ -32,9 +31,8 @@ async def import_feed(
     A later feed of the same operator is a change: departures keep their ids, and what is booked stays.
     """
     feed = await services.send_many(services.timetable.ImportFeed, pieces_of(body), call)
-    response.headers["ETag"] = etag(feed)
     response.headers["Location"] = f"/v1/feeds/{feed.id}"
-    return Feed.from_proto(feed)
+    return Feed.from_proto(services.tagged(feed))
 
 
 async def pieces_of(body: ImportFeed) -> AsyncIterator[timetable_service_pb2.ImportFeedRequest]:
@@ -45,11 +43,8 @@ async def pieces_of(body: ImportFeed) -> AsyncIterator[timetable_service_pb2.Imp
 
 
 @router.get("/feeds/{feed_id}", summary="Read a feed", responses=problems("not_found"))
-async def get_feed(
-    feed_id: PathId, call: Annotated[Call, signed_in("timetable:write")], services: Services, response: Response
-) -> Feed:
+async def get_feed(feed_id: PathId, call: Annotated[Call, signed_in("timetable:write")], services: Services) -> Feed:
     """Read how far an import is, what it changed and what is wrong with the feed."""
     request = timetable_service_pb2.GetFeedRequest(feed_id=feed_id)
     feed = await services.ask(services.timetable.GetFeed, request, call)
-    response.headers["ETag"] = etag(feed)
-    return Feed.from_proto(feed)
+    return Feed.from_proto(services.tagged(feed))

@@ -11,7 +11,7 @@ from chassis.ids import new_id
 from gateway.backends import Services
 from gateway.bodies import Router
 from gateway.caller import KEY, Anonymous, Call, Key, signed_in, with_key
-from gateway.preconditions import RequiredIfMatch, etag
+from gateway.preconditions import RequiredIfMatch
 from gateway.problems import problems
 from gateway.schemas.shapes import PAGE_DEFAULT, Cursor, Id, Limit, Page, PathId
 from gateway.schemas.timetable import (
@@ -51,17 +51,14 @@ StaffMaybeWithKey = Annotated[Call, Depends(staff_maybe_with_key)]
     summary="Put a departure on sale",
     responses=problems("unknown_stop", "illegal_state", "not_found"),
 )
-async def publish_departure(
-    body: PublishDeparture, call: StaffWithKey, services: Services, response: Response
-) -> Departure:
+async def publish_departure(body: PublishDeparture, call: StaffWithKey, services: Services) -> Departure:
     """Put one departure on sale; its seats can be booked at once.
 
     Routes and stops are made as they are described, or brought up to date where the operator's own identifier is
     known already.
     """
     departure = await services.ask(services.timetable.PublishDeparture, body.to_proto(), call)
-    response.headers["ETag"] = etag(departure)
-    return Departure.from_proto(departure)
+    return Departure.from_proto(services.tagged(departure))
 
 
 @router.post(
@@ -106,12 +103,11 @@ async def list_departures(
 
 
 @router.get("/departures/{departure_id}", tags=["Rider"], summary="Read a departure", responses=problems("not_found"))
-async def get_departure(departure_id: PathId, call: Anonymous, services: Services, response: Response) -> Departure:
+async def get_departure(departure_id: PathId, call: Anonymous, services: Services) -> Departure:
     """Read one departure with its calls."""
     request = timetable_service_pb2.GetDepartureRequest(departure_id=departure_id)
     departure = await services.ask(services.timetable.GetDeparture, request, call)
-    response.headers["ETag"] = etag(departure)
-    return Departure.from_proto(departure)
+    return Departure.from_proto(services.tagged(departure))
 
 
 @router.post(
@@ -142,15 +138,13 @@ async def assign_vehicle(
     version: RequiredIfMatch,
     call: Staff,
     services: Services,
-    response: Response,
 ) -> Departure:
     """Say which vehicle runs a departure. Send the departure's ETag as If-Match."""
     request = timetable_service_pb2.AssignVehicleRequest(
         departure_id=departure_id, vehicle_id=body.vehicle_id, version=version
     )
     departure = await services.ask(services.timetable.AssignVehicle, request, call)
-    response.headers["ETag"] = etag(departure)
-    return Departure.from_proto(departure)
+    return Departure.from_proto(services.tagged(departure))
 
 
 @router.post("/layouts", status_code=201, tags=["Operator"], summary="Create a layout")
