@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx2
 import pytest
@@ -165,6 +166,15 @@ def test_without_booking_nothing_is_sold_and_the_rest_goes_on(scene: Scene, devi
     assert bookings_of(rider) == [held["id"]]
 
 
+def found(scene: Scene) -> Any:
+    """Search for the scene's own departure."""
+    leaves_at = datetime.fromisoformat(scene.departure["starts_at"]).astimezone(ZoneInfo("Europe/Lisbon"))
+    query = {**scene.leg, "date": leaves_at.date().isoformat(), "limit": "200"}
+    del query["departure_id"]
+    rides = checked(scene.anybody.get("/itineraries", params=query), 200)["items"]
+    return next(ride for ride in rides if ride["legs"][0]["departure_id"] == scene.departure["id"])
+
+
 def test_without_pricing_what_was_quoted_is_still_sold(scene: Scene) -> None:
     rider, pid = scene.rider(), scene.stack.pid("pricing")
     quoted = scene.quote()
@@ -182,8 +192,10 @@ def test_without_pricing_what_was_quoted_is_still_sold(scene: Scene) -> None:
         other = hold_body(quoted, categories=("child",))
         changed = checked(rider.post("/bookings", json=other, headers=key()), 409)
         assert (changed["code"], changed["facts"]) == ("quote_changed", {})
+        assert found(scene)["price_from"] is None
     assert_well_again(scene.stack, "pricing", ask, pid=pid)
     assert checked(ask(), 201)["total"] == quoted["total"]
+    until(lambda: found(scene)["price_from"] == quoted["total"], seconds=SERVICE_SECONDS, what="a price in the search")
 
 
 def test_without_tracking_seats_are_sold_and_no_position_is_lost(
@@ -195,6 +207,7 @@ def test_without_tracking_seats_are_sold_and_no_position_is_lost(
         assert_refused(lambda: scene.operator.get(device[1].removesuffix("/positions")))
         assert not_ready(scene.stack) == ["tracking"]
         assert buy(scene, rider, scene.departure) in bookings_of(rider)
+        assert found(scene)["legs"][0]["delay_seconds"] is None
     assert_well_again(scene.stack, "tracking", lambda: report(device), pid=pid)
     seen = checked(scene.operator.get(device[1].removesuffix("/positions")), 200)
     assert seen["freshness"] == "live"
