@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from cli.demo import demo
-from cli.outcomes import EndedError
+from cli.outcomes import EndedError, SetupError
 from cli.running import find_running
 from cli.stack import Options
 from cli.up import say, up
@@ -47,9 +47,20 @@ def run_simulate(asked: argparse.Namespace) -> int:
     return 0
 
 
+def run_import(asked: argparse.Namespace) -> int:
+    from cli.import_feed import import_feed, import_of  # noqa: PLC0415 - likewise
+
+    if (asked.feed is None) is not asked.sample:
+        raise SetupError("Name a feed, a zip or a folder, or say --sample.")
+    form = {"from": asked.first_day, "lay_on": asked.lay_on, "skip_bad": asked.skip_bad, "dry_run": asked.dry_run}
+    wanted = import_of(asked.feed, operator_id=asked.operator, days=asked.days, **form)
+    return asyncio.run(import_feed(find_running(asked.data_dir), wanted, say))
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "up": run_up,
     "demo": run_demo,
+    "import": run_import,
     "simulate": run_simulate,
 }
 
@@ -66,6 +77,17 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("up", parents=[running], help="start everything and stay until Ctrl-C")
     demo = commands.add_parser("demo", parents=[running], help="the same, then take a rider through a journey")
     demo.add_argument("--exit", action="store_true", help="end after the journey, with 0 if all went well, else 1")
+    importing = commands.add_parser("import", help="put a GTFS feed on sale, or bring what is on sale up to date")
+    add = importing.add_argument
+    add("feed", nargs="?", type=absolute, metavar="FEED", help="a zip, or a folder of its files")
+    add("--sample", action="store_true", help="instead of a feed: the sample network")
+    add("--data-dir", type=absolute, default=".headway", metavar="DIR", help="of the running system; default: .headway")
+    add("--operator", default="", metavar="ID", help="whose timetable it is; default: from the file's name")
+    add("--from", dest="first_day", metavar="DATE", help="first service date of the feed; default: today")
+    add("--days", type=int, default=28, metavar="N", help="how many days are kept on sale; default: 28")
+    add("--lay-on", metavar="DATE", help="sell the feed's days from --from on the days from this one, same weekday")
+    add("--skip-bad", action="store_true", help="leave out what is wrong and take the rest")
+    add("--dry-run", action="store_true", help="only tell what would change")
     simulating = commands.add_parser("simulate", help="vehicles that drive what is on sale, riders who book it")
     add = simulating.add_argument
     add("--data-dir", type=absolute, default=".headway", metavar="DIR", help="of the running system; default: .headway")

@@ -98,12 +98,10 @@ class Importer:
     async def _bring_in(self, feed: Feed) -> tuple[Feed, Timetable]:
         """Read a feed, keep what it consists of and put down what is new; nothing of it is seen before the end."""
         await self._tell(feed, FeedReport(progress=FeedProgress("reading")))
-        with tempfile.NamedTemporaryFile(suffix=".zip") as file:
-            await self._write_content(feed, Path(file.name))
+        with tempfile.TemporaryDirectory() as folder:
+            await self._write_content(feed, path := Path(folder) / "feed.zip")
             options = feed.options
-            found = await read_feed(
-                Path(file.name), operator_id=options.operator_id, is_skipping_bad=options.is_skipping_bad
-            )
+            found = await read_feed(path, operator_id=options.operator_id, is_skipping_bad=options.is_skipping_bad)
         report = FeedReport(found.counts, problems=tuple(found.problems), problems_total=found.problems_total)
         log.info("feed_read", feed_id=feed.id, is_usable=found.is_usable, problems=found.problems_total)
         timetable = await asyncio.to_thread(

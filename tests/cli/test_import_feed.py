@@ -1,0 +1,91 @@
+"""`headway import`: what it reads, what it tells, and how it ends."""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.import_feed import Import, bar, import_of, slug, summary, zipped
+from cli.outcomes import SetupError
+
+FEED: dict[str, Any] = {
+    "state": "published",
+    "operator_id": "ferries",
+    "counts": {"stops": 6, "routes": 1, "departures": 21, "calls": 84},
+    "changes": {"added": 14, "changed": 0, "withdrawn": 7, "unchanged": 7},
+    "problems": [],
+    "problems_total": 0,
+    "withheld_departure_ids": [],
+    "on_sale_until": "2030-01-13",
+}
+
+
+def problem(number: int) -> dict[str, Any]:
+    return {"severity": "error", "file": "trips.txt", "line": number, "field": "route_id", "reason": "No such route."}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "stops.txt").write_text("stop_id\n")
+    (tmp_path / "agency.txt").write_text("agency_id\n")
+    (tmp_path / "README.md").write_text("not of the feed")
+    (tmp_path / "layouts.json").write_text(json.dumps({"F1": {"name": "Deck", "seats": []}}))
+    return tmp_path
+
+
+def test_a_folder_is_zipped_alike_each_time_and_brings_its_layouts(folder: Path) -> None:
+    assert zipped(folder) == zipped(folder)
+    read = import_of(folder, operator_id="", days=7)
+    with zipfile.ZipFile(io.BytesIO(read.content)) as archive:
+        assert archive.namelist() == ["agency.txt", "stops.txt"]
+    assert read.layouts["F1"]["name"] == "Deck"
+    assert read.form == {"days": "7"}
+
+
+def test_options_that_were_not_given_are_not_sent(folder: Path) -> None:
+    options = {"from": "2030-01-07", "lay_on": None, "skip_bad": True, "dry_run": False}
+    assert import_of(folder, operator_id="x", **options).form == {"from": "2030-01-07", "skip_bad": "true"}
+
+
+def test_a_repeat_has_the_same_key_and_any_difference_another() -> None:
+    one = Import(b"zip", "ferries", {}, {"days": "7"})
+    assert one.key == Import(b"zip", "ferries", {}, {"days": "7"}).key
+    others = [Import(b"zap", "ferries", {}, {"days": "7"}), Import(b"zip", "f", {}, {"days": "7"})]
+    others += [Import(b"zip", "ferries", {}, {"days": "8"}), Import(b"zip", "ferries", {"r": 1}, {"days": "7"})]
+    assert len({one.key, *(other.key for other in others)}) == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "operator"), [("BART 2018.v2", "bart_2018_v2"), ("--", "operator"), ("a" * 99, "a" * 64)]
+)
+def test_an_operator_is_named_after_the_file(name: str, operator: str) -> None:
+    assert slug(name) == operator
+
+
+def test_a_file_that_is_not_there_is_said_in_plain_words(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match=r"none\.zip cannot be read: No such file"):
+        import_of(tmp_path / "none.zip", operator_id="")
+
+
+def test_the_summary_tells_what_is_on_sale_and_what_differs() -> None:
+    told = summary(FEED)
+    assert told[0] == "ferries: 6 stops, 1 routes, 21 departures, 84 calls, on sale until 2030-01-13"
+    assert told[1] == "Departures: 14 added, 0 changed, 7 withdrawn, 7 unchanged"
+    assert "dry run" in summary(FEED | {"on_sale_until": None})[0]
+    assert "dep_1, dep_2" in summary(FEED | {"withheld_departure_ids": ["dep_1", "dep_2"]})[-1]
+
+
+def test_the_first_problems_are_told_and_the_rest_counted() -> None:
+    told = summary(FEED | {"state": "rejected", "problems": [problem(n) for n in range(50)], "problems_total": 230})
+    assert told[0] == "error: trips.txt:0 route_id: No such route."
+    assert told[-2] == "... and 210 more"
+    assert told[-1].startswith("Rejected: nothing has changed.")
+
+
+def test_a_bar_fills() -> None:
+    assert bar({"step": "laying_out", "done": 0, "total": 7}).count("#") == 0
+    assert bar({"step": "laying_out", "done": 7, "total": 7}).endswith("[##############################] 7/7")
+    assert bar({"step": "reading", "done": 0, "total": 0}).startswith("Reading")
