@@ -26,6 +26,8 @@ COMPOSITIONS = {
     "get_jwks": "the public half of the gateway's own key",
     "get_metrics": "what a scraper reads",
     "livez": "health of the process",
+    "report_osmand": "report_positions in the form of Traccar Client",
+    "report_owntracks": "report_positions in the form of OwnTracks",
     "readyz": "health of the process and of what it needs",
 }
 """REST operations that no service does alone, and why."""
