@@ -134,6 +134,10 @@ class FarePolicy:
             raise NoDraft(policy_id=self.id)
         return self if self.is_published else replace(self, is_published=True)
 
+    def has_fares_of(self, other: "FarePolicy") -> bool:
+        """Tell whether two versions cost the same everywhere, wherever they come from."""
+        return self == replace(other, version=self.version, is_published=self.is_published, feed_id=self.feed_id)
+
     def must_be_valid(self) -> None:
         """Raise InvalidInput with everything that is wrong."""
         errors = [*bound_errors(self), *category_errors(self.categories), *zone_errors(self.zone_fares)]

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 from headway.booking.v1 import feed_events_pb2
 
+from chassis.errors import LostRace
 from chassis.outbox import Outbox
 from chassis.store import Store
 from pricing_svc import translate
 from pricing_svc.domain.departure import Leg, Route
 from pricing_svc.domain.fare_policy import FarePolicy, ZoneFare, policy_of_feed
 from pricing_svc.store.work import Work
+from pricing_svc.use_cases.publish_fare_policy import publish_fare_policy
 from pricing_svc.use_cases.put_fare_policy import put_fare_policy
 from pricing_svc.use_cases.take_feed_fares import take_feed_fares
 from tests.pricing_svc import network
@@ -83,11 +85,59 @@ def test_a_policy_put_by_hand_stays_in_force_and_the_feed_s_is_a_draft(store: St
     assert (newest(store).feed_id, newest(store).is_published) == ("fed_1", False)
 
 
-def test_a_draft_put_by_hand_is_not_lost(store: Store[Work]):
-    draft = commit(store, put_fare_policy, caller=network.ADMIN, policy=network.policy(), seen_version=0)
+def test_a_policy_put_by_hand_that_replaces_a_feed_s_stays_in_force(store: Store[Work]):
     commit(store, take_feed_fares, policy=feed_policy())
-    assert newest(store) == draft
-    assert told(store) == 0
+    by_hand = put_in_force(store, network.policy(), seen_version=1)
+    commit(store, take_feed_fares, policy=feed_policy([FLAT], feed_id="fed_2"))
+    commit(store, take_feed_fares, policy=feed_policy([FLAT], feed_id="fed_3"))
+    assert (in_force(store), newest(store).version, newest(store).base_minor) == (by_hand, 3, 470)
+    assert told(store) == 2
+
+
+def test_the_draft_that_a_feed_made_may_be_published_and_then_follows_the_feed(store: Store[Work]):
+    put_in_force(store, network.policy())
+    commit(store, take_feed_fares, policy=feed_policy())
+    commit(store, publish_fare_policy, caller=network.ADMIN, policy_id="opr_sea", seen_version=2)
+    commit(store, take_feed_fares, policy=feed_policy([FLAT], feed_id="fed_2"))
+    assert (in_force(store).version, in_force(store).base_minor, in_force(store).feed_id) == (3, 470, "fed_2")
+
+
+@pytest.mark.parametrize("is_after_a_feed", [False, True])
+def test_a_draft_put_by_hand_does_not_hold_up_the_feed_s_fares_and_is_not_lost(
+    store: Store[Work], is_after_a_feed: bool
+):
+    if is_after_a_feed:
+        commit(store, take_feed_fares, policy=feed_policy([FLAT], feed_id="fed_0"))
+    seen = int(is_after_a_feed)
+    draft = commit(store, put_fare_policy, caller=network.ADMIN, policy=network.policy(), seen_version=seen)
+    for feed_id in ("fed_1", "fed_2"):
+        commit(store, take_feed_fares, policy=feed_policy(feed_id=feed_id))
+    assert (in_force(store).zone_fares, in_force(store).feed_id) == ((ZONES,), "fed_1")
+    assert newest(store) == replace(draft, version=draft.version + 2)
+    assert told(store) == 1 + seen
+    with pytest.raises(LostRace):
+        commit(store, publish_fare_policy, caller=network.ADMIN, policy_id="opr_sea", seen_version=draft.version)
+
+
+def test_beside_a_policy_and_a_draft_put_by_hand_a_feed_changes_nothing(store: Store[Work]):
+    by_hand = put_in_force(store, network.policy())
+    draft = commit(store, put_fare_policy, caller=network.ADMIN, policy=network.policy(base_minor=1), seen_version=1)
+    commit(store, take_feed_fares, policy=feed_policy())
+    assert (in_force(store), newest(store), told(store)) == (by_hand, draft, 1)
+
+
+async def test_fares_whose_transaction_was_undone_price_nothing(store: Store[Work]):
+    def take_and_fail(work: Work) -> None:
+        take_feed_fares(work, policy=feed_policy([FLAT]))
+        take_feed_fares(work, policy=feed_policy())
+        raise LostRace
+
+    store.start()
+    with pytest.raises(LostRace):
+        await store.write(take_and_fail)
+    for fares in ([ZONES], [ZoneFare("Z1", "Z2", 1)]):
+        await store.write(take_feed_fares, policy=feed_policy(fares))
+        assert in_force(store).zone_fares == tuple(fares)
 
 
 def test_the_most_particular_fare_counts():
