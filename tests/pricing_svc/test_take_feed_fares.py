@@ -5,6 +5,7 @@ import io
 import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -172,29 +173,57 @@ def test_a_feed_without_fares_says_nothing():
     assert translate.feed_fares_in(message.SerializeToString()) is None
 
 
-@pytest.mark.parametrize("name", ["bart", "caltrain"])
-def test_real_zone_fares_are_the_feed_s_own(name: str):
+Key = tuple[str, str, str]
+
+
+def real_fares(name: str) -> tuple[FarePolicy, dict[Key, int]]:
+    """Make a policy of a real feed's fares and give them by origin zone, destination zone and route."""
     path = DATA / f"{name}.zip"
     if not path.exists():
         pytest.skip(f"the real timetable {path} is not beside this checkout")
     with zipfile.ZipFile(path) as archive:
-        attributes, rules = (list(rows(archive, f"fare_{file}.txt")) for file in ("attributes", "rules"))
-    prices = {row["fare_id"]: round(float(row["price"]) * 100) for row in attributes}
-    cheapest: dict[tuple[str, str, str], int] = {}
-    for rule in rules:
+        attributes, rules = (rows(archive, f"fare_{file}.txt") for file in ("attributes", "rules"))
+    prices = {row["fare_id"]: int(Decimal(row["price"]) * 100) for row in attributes}
+    cheapest: dict[Key, int] = {}
+    for rule in rules or [{"fare_id": id_, "origin_id": "", "destination_id": "", "route_id": ""} for id_ in prices]:
         key = (rule["origin_id"], rule["destination_id"], rule["route_id"])
         cheapest[key] = min(prices[rule["fare_id"]], cheapest.get(key, 10**9))
     message = feed_events_pb2.FeedPublished(feed_id="fed_1", operator_id="opr_sea")
-    message.fares.currency = "USD"
+    (message.fares.currency,) = {row["currency_type"] for row in attributes}
     for (origin, destination, route), amount in cheapest.items():
         message.fares.fares.add(
             origin_zone_id=origin, destination_zone_id=destination, feed_route_id=route, amount_minor=amount
         )
     policy = translate.feed_fares_in(message.SerializeToString())
-    policy.must_be_valid()
+    assert policy is not None
+    return policy, cheapest
+
+
+def rows(archive: zipfile.ZipFile, file: str) -> list[dict[str, str]]:
+    if file not in archive.namelist():
+        return []
+    return list(csv.DictReader(io.TextIOWrapper(archive.open(file), "utf-8-sig")))
+
+
+@pytest.mark.parametrize(("name", "count"), [("bart", 2304), ("caltrain", 216)])
+def test_real_zone_fares_are_the_feed_s_own(store: Store[Work], name: str, count: int):
+    policy, cheapest = real_fares(name)
+    commit(store, take_feed_fares, policy=policy)
+    kept = in_force(store)
+    assert (kept.currency, kept.is_published, len(cheapest)) == ("USD", True, count)
     for (origin, destination, route), amount in cheapest.items():
-        assert fare(policy, origin, destination, route=route or "r1") == amount
+        assert fare(kept, origin, destination, route=route or "r1") == amount
+        assert kept.fare(ride(origin, destination, route=route), "child").total_minor == (amount + 1) // 2
+    assert fare(kept, "", "") == max(cheapest.values()), "what no fare is for costs the dearest"
 
 
-def rows(archive: zipfile.ZipFile, file: str) -> csv.DictReader:
-    return csv.DictReader(io.TextIOWrapper(archive.open(file), "utf-8-sig"))
+def test_a_real_flat_fare_is_charged_on_every_ride(store: Store[Work]):
+    policy, cheapest = real_fares("poa_eptc")
+    commit(store, take_feed_fares, policy=policy)
+    kept = in_force(store)
+    assert (kept.currency, list(cheapest)) == ("BRL", [("", "", "")])
+    for ends in (("", ""), ("A", ""), ("", "B"), ("A", "B")):
+        for route in ("r1", "T1", ""):
+            assert fare(kept, *ends, route=route) == 470
+    assert kept.fare(ride("", ""), "child").total_minor == 235
+    assert kept.fare(ride("", ""), "infant").total_minor == 0
