@@ -21,8 +21,8 @@ async def watch_vehicles(
     try:
         for vehicle, sighting, run in await watchers.store.read(list_running_vehicles):
             if area.has(vehicle.operator_id, sighting.position.latitude, sighting.position.longitude):
-                update = translate.vehicle_update_out(vehicle, sighting, run, now=watchers.store.now())
-                slot.put(vehicle.id, update.SerializeToString())
+                found = translate.vehicle_update_out(vehicle, sighting, run, now=watchers.store.now())
+                slot.put(vehicle.id, found.SerializeToString())
         async for update in told(slot, check, heartbeat_seconds):
             yield update
     finally:
