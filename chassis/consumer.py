@@ -24,6 +24,8 @@ ACK_WAIT_SECONDS = 10
 DELIVERIES_MAX = 12
 RETRY_SECONDS_MAX = 30.0
 EXPIRED = "408"
+# No such consumer, no such stream.
+NOT_THERE = (10014, 10059)
 
 Apply = Callable[[str, str, bytes], Awaitable[None]]
 """Applies one event: message id, ce-type, payload. A retried event comes late: apply only what is newer."""
@@ -37,7 +39,7 @@ class Consumer:
     ) -> None:
         self._bus = bus
         self._stream = stream
-        self._durable = durable
+        self.durable = durable
         self._apply = apply
         into, prefix = registry or CollectorRegistry(), f"headway_consumer_{stream.lower()}"
         self._pending = Gauge(f"{prefix}_pending_messages", "Not yet taken", registry=into)
@@ -56,22 +58,31 @@ class Consumer:
                 log.warning("consumer_waits", stream=self._stream, cause=str(error) or type(error).__name__)
             await asyncio.sleep(WAIT_SECONDS)
 
+    async def begin_anew(self) -> None:
+        """Make every event that there is come again, whatever was taken: for a database that was lost."""
+        await self._bus.connect()
+        try:
+            await self._bus.ask(f"CONSUMER.DELETE.{self._stream}.{self.durable}", {})
+        except RefusedError as refusal:
+            if refusal.code not in NOT_THERE:
+                raise
+
     async def _ensure(self) -> None:
         """Create the consumer or bring it into shape; the first time it begins with the oldest event there is."""
         config = {
-            "durable_name": self._durable,
+            "durable_name": self.durable,
             "deliver_policy": "all",
             "ack_policy": "explicit",
             "ack_wait": ACK_WAIT_SECONDS * NANOSECONDS,
             "max_ack_pending": PULL_MAX * 2,
         }
         request = {"stream_name": self._stream, "config": config}
-        await self._bus.ask(f"CONSUMER.CREATE.{self._stream}.{self._durable}", request)
+        await self._bus.ask(f"CONSUMER.CREATE.{self._stream}.{self.durable}", request)
 
     async def _pull(self, inbox: Subscription) -> None:
         """Ask for messages and take them as they come, until the broker ends the pull."""
         request = {"batch": PULL_MAX, "expires": int(PULL_SECONDS * NANOSECONDS)}
-        subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._durable}"
+        subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self.durable}"
         await self._bus.client.publish(subject, json.dumps(request).encode(), reply=inbox.subject)
         wanted, status = PULL_MAX, None
         while wanted > 0 and status is None:

@@ -95,6 +95,8 @@ class Edge(aio.ServerInterceptor):
         self._clock = clock
         self.in_flight = 0
         self._is_stopping = False
+        # What else is to be told that no more is wanted: streams that listen to nobody.
+        self.on_stopping: list[Callable[[], None]] = []
         self._listening: set[asyncio.Timeout] = set()
         self._seconds = Histogram(
             "headway_rpc_seconds", "Time of a call", ["method", "code"], registry=registry or CollectorRegistry()
@@ -114,7 +116,8 @@ class Edge(aio.ServerInterceptor):
         parse = (self._parsed_stream if handler.request_streaming else parsed)(handler.request_deserializer)
         wrap = self._streaming if handler.response_streaming else self._unary
         served = wrap(method, getattr(handler, kind), parse)
-        return handler._replace(request_deserializer=None, **{kind: served})
+        write = unless_written(handler.response_serializer)
+        return handler._replace(request_deserializer=None, response_serializer=write, **{kind: served})
 
     def _unary(self, method: str, behaviour: Callable[..., Any], parse: Callable[[Any], Any]) -> Callable[..., Any]:
         async def serve(request: Any, context: Context) -> Any:
@@ -176,6 +179,8 @@ class Edge(aio.ServerInterceptor):
         self._is_stopping = True
         for patience in self._listening:
             patience.reschedule(0)
+        for tell in self.on_stopping:
+            tell()
 
     def _enter(self, method: str, context: Context) -> None:
         """Identify and admit the caller and set what the call's code may ask for."""
@@ -197,6 +202,11 @@ def parsed(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
             raise MalformedMessage from error
 
     return parse
+
+
+def unless_written(serialize: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
+    """Let a reply pass that was written once for many callers."""
+    return lambda reply: reply if isinstance(reply, bytes) else serialize(reply)
 
 
 def seconds_left(context: Context) -> float | None:

@@ -20,6 +20,7 @@ from chassis.store import Store
 from chassis.writer import Metrics
 from pricing_svc import translate
 from pricing_svc.consumers import build_consumers
+from pricing_svc.flows.follow_events import follow_events
 from pricing_svc.flows.learn_departures import Learning
 from pricing_svc.flows.quoting import Quoting
 from pricing_svc.flows.timetable import Timetable
@@ -56,7 +57,7 @@ def build(settings: PricingSettings, clock: Clock | None = None, registry: Colle
         PricingServicer(store, quoting, signer),
         pricing_service_pb2.DESCRIPTOR.services_by_name["PricingService"],
     )
-    consumers = [consumer.run for consumer in build_consumers(store, bus, learning, registry)]
+    consumers = [follow_events(store, consumer) for consumer in build_consumers(store, bus, learning, registry)]
     return Service(
         name="pricing",
         store=store,

@@ -22,6 +22,7 @@ from tracking_svc.consumers import build_consumers
 from tracking_svc.flows.learn_departures import Learning
 from tracking_svc.flows.position_feed import PositionFeed
 from tracking_svc.flows.timetable import Timetable
+from tracking_svc.flows.watchers import Watchers
 from tracking_svc.loops import build_loops
 from tracking_svc.servicers.access import RULES
 from tracking_svc.servicers.tracking import TrackingServicer
@@ -51,21 +52,23 @@ def build(settings: TrackingSettings, clock: Clock | None = None, *, registry: C
     bus = Bus(settings.nats_url, name="tracking", streams=translate.STREAMS)
     relay = Relay(store, bus, source="headway/tracking", registry=registry)
     feed = PositionFeed(bus)
+    watchers = Watchers(store)
     edge = Edge(RULES, verifier, clock, registry=registry)
+    edge.on_stopping.append(watchers.close)
     server = RpcServer(edge, host=settings.grpc_host, port=settings.grpc_port, has_reflection=settings.reflection)
     server.add(
         tracking_service_pb2_grpc.add_TrackingServiceServicer_to_server,
-        TrackingServicer(store, feed, verifier=verifier, clock=clock),
+        TrackingServicer(watchers, feed, verifier=verifier, clock=clock),
         TRACKING_SERVICE,
     )
-    consumers = [consumer.run for consumer in build_consumers(store, bus, learning, registry)]
+    consumers = [consumer.run for consumer in build_consumers(store, bus, learning, watchers, registry)]
     return Service(
         name="tracking",
         store=store,
         bus=bus,
         relay=relay,
         server=server,
-        loops=[*consumers, feed.run, *build_loops(store, timetable, learning)],
+        loops=[*consumers, feed.run, watchers.run, *build_loops(store, timetable, learning)],
         closing=[timetable.close],
         metrics_port=settings.metrics_port,
     )

@@ -17,8 +17,9 @@ from tracking_svc.domain.departures import Availability, Departure, DepartureSta
 from tracking_svc.domain.events import CallFact, RideFact, VehicleAtCall, VehicleOnRide
 from tracking_svc.domain.live import LiveCall, LiveDeparture, Occupancy, OccupancyStatus
 from tracking_svc.domain.points import NOT_TOLD, SECOND, Points, Position, instant
+from tracking_svc.domain.progress import Run
 from tracking_svc.domain.reports import Batch, Report
-from tracking_svc.domain.vehicles import Freshness, Sighting, TrackedVehicle, Vehicle
+from tracking_svc.domain.vehicles import Area, Freshness, Sighting, TrackedVehicle, Vehicle
 
 POSITION = Stream("POSITION", (f"{ROOT}.position.>",), is_durable=False, messages_per_subject=10, days=1)
 """The newest positions, fed without waiting; the history is this service's database."""
@@ -72,6 +73,12 @@ class MalformedPattern(InvalidInput):
 def batch_in(request: tracking_service_pb2.PositionBatch) -> Batch:
     """Read a batch as it was sent; whether it can be true is not asked here."""
     return Batch(request.vehicle_id, request.session_id, points_in(request.positions))
+
+
+def area_in(request: tracking_service_pb2.WatchVehiclesRequest) -> Area:
+    """Read what of the fleet is to be watched."""
+    box = request.box
+    return Area(request.operator_id, (box.south, box.west, box.north, box.east) if request.HasField("box") else None)
 
 
 def points_in(positions: Iterable[positions_pb2.Position]) -> Points:
@@ -204,6 +211,24 @@ def live_departure_out(live: LiveDeparture) -> live_pb2.LiveDeparture:
         feed_trip_id=departure.feed_trip_id,
         feed_route_id=departure.feed_route_id,
         service_date=departure.service_date,
+    )
+
+
+def departure_update_out(live: LiveDeparture) -> tuple[bytes, bytes]:
+    """Write an update for all who watch a departure, and what tells whether it says anything new."""
+    departure = live_departure_out(live)
+    update = live_pb2.DepartureUpdate(departure=departure).SerializeToString()
+    departure.ClearField("observed_at")
+    return update, departure.SerializeToString(deterministic=True)
+
+
+def vehicle_update_out(vehicle: Vehicle, sighting: Sighting, run: Run, *, now: datetime) -> live_pb2.VehicleUpdate:
+    """Write where a vehicle is for all who watch."""
+    tracked = TrackedVehicle(vehicle, sighting, sighting.freshness(now))
+    return live_pb2.VehicleUpdate(
+        vehicle=tracked_vehicle_out(tracked),
+        departure_id=run.progress.departure_id,
+        delay_seconds=run.delay_seconds,
     )
 
 

@@ -20,7 +20,7 @@ Category = Annotated[str, text(32)]
 Minor = Annotated[int, Field(ge=0, le=MINOR_MAX, strict=True)]
 # Compared as they stand in the operator's feed, so nothing is trimmed off them.
 ZoneId = Annotated[str, StringConstraints(max_length=64, pattern=WITHOUT_NUL, strip_whitespace=False)]
-FeedRouteId = Annotated[str, StringConstraints(max_length=128, pattern=WITHOUT_NUL, strip_whitespace=False)]
+FeedRouteId = Annotated[str, StringConstraints(max_length=200, pattern=WITHOUT_NUL, strip_whitespace=False)]
 READ_ONLY = Field(json_schema_extra={"readOnly": True})
 
 
@@ -141,7 +141,7 @@ class FarePolicy(Input):
     maximum_minor: Minor = Field(0, description="Highest fare of a passenger on a leg, likewise; 0 is no bound")
     rounding_minor: Annotated[int, Field(ge=1, le=MINOR_MAX, strict=True, description="Fares are multiples of it")] = 1
     zone_fares: list[ZoneFare] = Field(
-        default=[], max_length=10_000, description="Where one fits a ride, it takes the place of base and distance"
+        default=[], max_length=20_000, description="Where one fits a ride, it takes the place of base and distance"
     )
     version: Annotated[int, READ_ONLY] = Field(0, description="Also the ETag; 0 is the default, in force until another")
     is_published: Annotated[bool, READ_ONLY] = Field(False, description="false: a draft, which prices nothing yet")

@@ -20,7 +20,9 @@ CATEGORIES_MAX = 50
 CATEGORY = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 CURRENCY = re.compile(r"[A-Z]{3}")
 PERCENT_MAX = 1000
-ZONE_FARES_MAX = 10_000
+# As many fares, and as long names of routes, as booking takes out of a feed.
+ZONE_FARES_MAX = 20_000
+ROUTE_CHARS_MAX = 200
 # A policy is told in one message of the broker, which takes a mebibyte.
 ZONE_BYTES_MAX = 700_000
 
@@ -133,6 +135,10 @@ class FarePolicy:
         if not self.version:
             raise NoDraft(policy_id=self.id)
         return self if self.is_published else replace(self, is_published=True)
+
+    def has_fares_of(self, other: "FarePolicy") -> bool:
+        """Tell whether two versions cost the same everywhere, wherever they come from."""
+        return self == replace(other, version=self.version, is_published=self.is_published, feed_id=self.feed_id)
 
     def must_be_valid(self) -> None:
         """Raise InvalidInput with everything that is wrong."""
@@ -259,9 +265,10 @@ def fixed_fare_errors(at: str, fare: ZoneFare) -> Iterator[FieldError]:
     """Yield what is wrong with one fixed fare."""
     if not any(fare.key):
         yield FieldError(at, "Give zones, or a route; a fare for all rides is the base.")
-    for name in ("origin_zone_id", "destination_zone_id", "feed_route_id"):
-        if getattr(fare, name) and not is_identifier(getattr(fare, name)):
-            yield FieldError(f"{at}/{name}", f"Give 1 to {ID_CHARS_MAX} printable characters.")
+    zones = {"origin_zone_id": ID_CHARS_MAX, "destination_zone_id": ID_CHARS_MAX}
+    for name, most in (zones | {"feed_route_id": ROUTE_CHARS_MAX}).items():
+        if getattr(fare, name) and not is_identifier(getattr(fare, name), most=most):
+            yield FieldError(f"{at}/{name}", f"Give 1 to {most} printable characters.")
     if not 0 <= fare.amount_minor <= MINOR_MAX:
         yield FieldError(f"{at}/amount_minor", f"Give 0 to {MINOR_MAX}.")
 

@@ -3,6 +3,6 @@
 ID_CHARS_MAX = 64
 
 
-def is_identifier(text: str) -> bool:
+def is_identifier(text: str, *, most: int = ID_CHARS_MAX) -> bool:
     """Tell whether a text may name something."""
-    return 0 < len(text) <= ID_CHARS_MAX and text.isprintable()
+    return 0 < len(text) <= most and text.isprintable()

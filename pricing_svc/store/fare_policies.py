@@ -23,10 +23,12 @@ class FarePolicies:
         self._connection = connection
         self._parsed = parsed
 
-    def newest(self, policy_id: str) -> FarePolicy:
-        """Return the draft, or what is in force where there is none."""
+    def newest(self, policy_id: str, *, is_in_force: bool = False) -> FarePolicy:
+        """Return the draft, or what is in force where there is none or where that is asked for."""
         columns = self.table.c
         query = sa.select(self.table).where(columns.policy_id == policy_id).order_by(columns.version.desc()).limit(1)
+        if is_in_force:
+            query = query.where(columns.published_at.is_not(None))
         row = self._connection.execute(query).first()
         return default_policy(policy_id) if row is None else policy_of(row)
 

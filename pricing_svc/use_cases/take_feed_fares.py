@@ -6,20 +6,22 @@ from pricing_svc.store.work import Work
 
 
 def take_feed_fares(work: Work, *, policy: FarePolicy) -> None:
-    """Put the fares of an operator's feed in force, unless the operator has put a policy of their own.
+    """Put the fares of an operator's feed in force; the fares that it had before change and tell nothing.
 
-    Beside one in force that was put by hand, a feed's is only a draft; a draft that was put by hand stays what it is.
+    Beside a policy in force that was put by hand, the feed's is only a draft. A draft that was put by hand stays one.
     """
-    newest = work.fare_policies.newest(policy.id)
-    if newest.version and not newest.is_published and not newest.feed_id:
+    newest, in_force = work.fare_policies.newest(policy.id), work.fare_policies.newest(policy.id, is_in_force=True)
+    is_put_by_hand = in_force.version > 0 and not in_force.feed_id
+    is_drafted_by_hand = not newest.is_published and not newest.feed_id
+    before = in_force if is_drafted_by_hand else newest
+    if (is_put_by_hand and is_drafted_by_hand) or (before.feed_id and before.has_fares_of(policy)):
         return
-    same = replace(policy, version=newest.version, is_published=newest.is_published, feed_id=newest.feed_id)
-    if newest.feed_id and same == newest:
+    taken = newest.replaced_by(policy, seen_version=newest.version)
+    work.fare_policies.save_draft(taken)
+    if is_put_by_hand:
         return
-    draft = newest.replaced_by(policy, seen_version=newest.version)
-    work.fare_policies.save_draft(draft)
-    in_force = work.fare_policies.in_force([policy.id])[policy.id]
-    if in_force.feed_id or not in_force.version:
-        published = draft.publish(seen_version=draft.version)
-        work.fare_policies.save_published(published, now=work.now)
-        work.outbox.add(FarePolicyPublished(published))
+    published = taken.publish(seen_version=taken.version)
+    work.fare_policies.save_published(published, now=work.now)
+    work.outbox.add(FarePolicyPublished(published))
+    if is_drafted_by_hand:
+        work.fare_policies.save_draft(replace(newest, version=taken.version + 1))

@@ -2,15 +2,17 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from headway.booking.v1 import availability_events_pb2, departure_events_pb2
+from headway.booking.v1 import availability_events_pb2, departure_events_pb2, feed_events_pb2
 from headway.pricing.v1 import fare_events_pb2
 from headway.types.v1 import timetable_pb2
 from nats import connect
 from nats.js import JetStreamContext
+from sqlalchemy.engine import make_url
 
 from chassis.bus import ROOT, Bus, Message, Stream
 from chassis.inbox import Inbox
@@ -24,7 +26,10 @@ from tests.pricing_svc.service import Pricing, refusal, until
 from tests.pricing_svc.timetable import BookingsTimetable
 from tests.servers import NatsServer
 
-BOOKINGS_STREAMS = tuple(Stream(name, (f"{ROOT}.{name.lower()}.>",)) for name in ("DEPARTURE", "AVAILABILITY"))
+BOOKINGS_STREAMS = (
+    *(Stream(name, (f"{ROOT}.{name.lower()}.>",)) for name in ("DEPARTURE", "AVAILABILITY")),
+    Stream("FEED", (f"{ROOT}.feed.>",), messages_per_subject=1, days=0),
+)
 
 
 @pytest.fixture
@@ -214,8 +219,8 @@ async def test_a_fact_that_carries_no_departure_is_passed_over(following: Pricin
     await until(lambda: is_all_acknowledged(broker, "pricing_departures"))
 
 
-async def is_all_acknowledged(broker: JetStreamContext, durable: str) -> bool:
-    info = await broker.consumer_info("DEPARTURE", durable)
+async def is_all_acknowledged(broker: JetStreamContext, durable: str, stream: str = "DEPARTURE") -> bool:
+    info = await broker.consumer_info(stream, durable)
     return info.num_ack_pending == 0 and info.num_pending == 0
 
 
@@ -235,6 +240,78 @@ async def test_how_full_a_departure_is_follows_the_newest_event(following: Prici
     found = await following.store.read(lambda work: work.availabilities.find("dep_1"))
     assert (found.version, found.capacity, found.seats_free) == (3, 50, (48, 47, 50))
     assert found.observed_at == START.astimezone(UTC)
+
+
+def feed_told(
+    amount_minor: int, *, id_: str = "fed_1", zones: tuple[str, str] = ("Z1", "Z2"), **others: Any
+) -> Message:
+    event = feed_events_pb2.FeedPublished(feed_id=id_, operator_id="opr_sea")
+    event.fares.currency = others.get("currency", "USD")
+    event.fares.fares.add(origin_zone_id=zones[0], destination_zone_id=zones[1], amount_minor=amount_minor)
+    return told(f"feed.{id_}", event, id_=f"evt_{id_}")
+
+
+async def price(pricing: Pricing) -> tuple[int, str]:
+    total = (await pricing.quote(asked())).total
+    return total.amount_minor, total.currency
+
+
+async def is_price(pricing: Pricing, *expected: object) -> bool:
+    return await price(pricing) == expected
+
+
+async def test_a_feed_s_fares_are_charged_and_told(following: Pricing, bus: Bus, broker: JetStreamContext):
+    await following.keep(network.departure())
+    assert await price(following) == (505, "EUR")
+    await bus.publish_one(feed_told(825))
+    await until(lambda: is_price(following, 825, "USD"))
+    await until(lambda: is_published(broker))
+    found = await broker.get_last_msg("FARE", f"{ROOT}.fare.policy_published.opr_sea.opr_sea")
+    event = fare_events_pb2.FarePolicyPublished.FromString(found.data)
+    assert (event.policy.feed_id, event.policy.version, event.policy.zone_fares[0].amount_minor) == ("fed_1", 1, 825)
+
+
+async def test_feeds_without_fares_and_with_impossible_ones_hold_up_no_other(following: Pricing, bus: Bus):
+    await following.keep(network.departure())
+    empty = feed_events_pb2.FeedPublished(feed_id="fed_0", operator_id="opr_sea")
+    await tell(bus, "feed.fed_0", empty, id_="evt_fed_0")
+    await bus.publish_one(feed_told(700, id_="fed_1", currency="dollars"))
+    await bus.publish_one(feed_told(10**12, id_="fed_2"))
+    await bus.publish_one(feed_told(825, id_="fed_3"))
+    await until(lambda: is_price(following, 825, "USD"))
+    policy = await following.store.read(lambda work: work.fare_policies.newest("opr_sea"))
+    assert (policy.version, policy.feed_id) == (1, "fed_3")
+
+
+async def test_a_service_that_lost_its_database_finds_everything_again(
+    connected: PricingSettings, gateway: Signer, clock: FixedClock, bus: Bus, booking: BookingsTimetable
+):
+    booking.add(network.message("dep_1"))
+    await tell_departure(bus, network.message("dep_1"))
+    await bus.publish_one(feed_told(700, id_="fed_1"))
+    await bus.publish_one(feed_told(825, id_="fed_2"))
+    await tell(bus, "availability.changed", availability(3, 48, 47, 50), id_="evt_seats")
+    for _life in (1, 2):
+        async with service.serving(connected, gateway, clock) as pricing:
+            await until(lambda: pricing.knows("dep_1"))
+            await until(lambda: is_price(pricing, 825, "USD"))
+            await until(lambda: pricing.store.read(lambda work: work.availabilities.find("dep_1")))
+            await until(lambda: is_received(pricing, 4))
+        for file in Path(make_url(connected.database_url).database).parent.glob("*.db*"):
+            file.unlink()
+
+
+async def test_what_was_taken_in_does_not_come_again_after_a_restart(
+    connected: PricingSettings, gateway: Signer, clock: FixedClock, bus: Bus, broker: JetStreamContext
+):
+    await bus.publish_one(feed_told(825))
+    async with service.serving(connected, gateway, clock) as pricing:
+        await until(lambda: is_received(pricing, 1))
+        await until(lambda: is_all_acknowledged(broker, "pricing_feeds", "FEED"))
+    await bus.publish_one(feed_told(700, id_="fed_2"))
+    async with service.serving(connected, gateway, clock) as pricing:
+        await until(lambda: is_received(pricing, 2))
+    assert (await broker.consumer_info("FEED", "pricing_feeds")).delivered.consumer_seq == 2
 
 
 async def test_a_policy_that_comes_into_force_is_told_to_everybody(following: Pricing, broker: JetStreamContext):

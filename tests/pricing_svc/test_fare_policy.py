@@ -17,6 +17,7 @@ from pricing_svc.domain.fare_policy import (
     ZONE_FARES_MAX,
     CategoryFare,
     FarePolicy,
+    ZoneFare,
     default_policy,
     must_handle,
     must_read,
@@ -248,10 +249,21 @@ def test_a_policy_is_refused_with(change: dict[str, object], pointers: list[str]
 
 
 def test_the_largest_policy_fits_into_one_message_of_the_broker():
-    zones = tuple(zone_fare(f"{'Y' * 29}{number:05}", "Z" * 34, 10**9) for number in range(ZONE_FARES_MAX))
+    zones = tuple(ZoneFare(f"{number:011}", "Z" * 12, 10**9, "r" * 12) for number in range(ZONE_FARES_MAX))
     largest = network.policy("o" * 64, zone_fares=zones)
     largest.must_be_valid()
     assert len(translate.event_out(FarePolicyPublished(largest)).payload) < 2**20 - 4096
+
+
+@pytest.mark.parametrize(("length", "is_fine"), [(200, True), (201, False)])
+def test_a_route_is_named_as_long_as_in_a_feed(length: int, is_fine: bool):
+    policy = network.policy(zone_fares=(ZoneFare("", "", 1, "r" * length),))
+    if is_fine:
+        policy.must_be_valid()
+        return
+    with pytest.raises(InvalidInput) as caught:
+        policy.must_be_valid()
+    assert [error.pointer for error in caught.value.errors] == ["/zone_fares/0/feed_route_id"]
 
 
 def test_both_directions_between_two_zones_are_two_pairs():

@@ -5,17 +5,20 @@ import io
 import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from headway.booking.v1 import feed_events_pb2
 
+from chassis.errors import LostRace
 from chassis.outbox import Outbox
 from chassis.store import Store
 from pricing_svc import translate
 from pricing_svc.domain.departure import Leg, Route
 from pricing_svc.domain.fare_policy import FarePolicy, ZoneFare, policy_of_feed
 from pricing_svc.store.work import Work
+from pricing_svc.use_cases.publish_fare_policy import publish_fare_policy
 from pricing_svc.use_cases.put_fare_policy import put_fare_policy
 from pricing_svc.use_cases.take_feed_fares import take_feed_fares
 from tests.pricing_svc import network
@@ -83,11 +86,59 @@ def test_a_policy_put_by_hand_stays_in_force_and_the_feed_s_is_a_draft(store: St
     assert (newest(store).feed_id, newest(store).is_published) == ("fed_1", False)
 
 
-def test_a_draft_put_by_hand_is_not_lost(store: Store[Work]):
-    draft = commit(store, put_fare_policy, caller=network.ADMIN, policy=network.policy(), seen_version=0)
+def test_a_policy_put_by_hand_that_replaces_a_feed_s_stays_in_force(store: Store[Work]):
     commit(store, take_feed_fares, policy=feed_policy())
-    assert newest(store) == draft
-    assert told(store) == 0
+    by_hand = put_in_force(store, network.policy(), seen_version=1)
+    commit(store, take_feed_fares, policy=feed_policy([FLAT], feed_id="fed_2"))
+    commit(store, take_feed_fares, policy=feed_policy([FLAT], feed_id="fed_3"))
+    assert (in_force(store), newest(store).version, newest(store).base_minor) == (by_hand, 3, 470)
+    assert told(store) == 2
+
+
+def test_the_draft_that_a_feed_made_may_be_published_and_then_follows_the_feed(store: Store[Work]):
+    put_in_force(store, network.policy())
+    commit(store, take_feed_fares, policy=feed_policy())
+    commit(store, publish_fare_policy, caller=network.ADMIN, policy_id="opr_sea", seen_version=2)
+    commit(store, take_feed_fares, policy=feed_policy([FLAT], feed_id="fed_2"))
+    assert (in_force(store).version, in_force(store).base_minor, in_force(store).feed_id) == (3, 470, "fed_2")
+
+
+@pytest.mark.parametrize("is_after_a_feed", [False, True])
+def test_a_draft_put_by_hand_does_not_hold_up_the_feed_s_fares_and_is_not_lost(
+    store: Store[Work], is_after_a_feed: bool
+):
+    if is_after_a_feed:
+        commit(store, take_feed_fares, policy=feed_policy([FLAT], feed_id="fed_0"))
+    seen = int(is_after_a_feed)
+    draft = commit(store, put_fare_policy, caller=network.ADMIN, policy=network.policy(), seen_version=seen)
+    for feed_id in ("fed_1", "fed_2"):
+        commit(store, take_feed_fares, policy=feed_policy(feed_id=feed_id))
+    assert (in_force(store).zone_fares, in_force(store).feed_id) == ((ZONES,), "fed_1")
+    assert newest(store) == replace(draft, version=draft.version + 2)
+    assert told(store) == 1 + seen
+    with pytest.raises(LostRace):
+        commit(store, publish_fare_policy, caller=network.ADMIN, policy_id="opr_sea", seen_version=draft.version)
+
+
+def test_beside_a_policy_and_a_draft_put_by_hand_a_feed_changes_nothing(store: Store[Work]):
+    by_hand = put_in_force(store, network.policy())
+    draft = commit(store, put_fare_policy, caller=network.ADMIN, policy=network.policy(base_minor=1), seen_version=1)
+    commit(store, take_feed_fares, policy=feed_policy())
+    assert (in_force(store), newest(store), told(store)) == (by_hand, draft, 1)
+
+
+async def test_fares_whose_transaction_was_undone_price_nothing(store: Store[Work]):
+    def take_and_fail(work: Work) -> None:
+        take_feed_fares(work, policy=feed_policy([FLAT]))
+        take_feed_fares(work, policy=feed_policy())
+        raise LostRace
+
+    store.start()
+    with pytest.raises(LostRace):
+        await store.write(take_and_fail)
+    for fares in ([ZONES], [ZoneFare("Z1", "Z2", 1)]):
+        await store.write(take_feed_fares, policy=feed_policy(fares))
+        assert in_force(store).zone_fares == tuple(fares)
 
 
 def test_the_most_particular_fare_counts():
@@ -122,29 +173,57 @@ def test_a_feed_without_fares_says_nothing():
     assert translate.feed_fares_in(message.SerializeToString()) is None
 
 
-@pytest.mark.parametrize("name", ["bart", "caltrain"])
-def test_real_zone_fares_are_the_feed_s_own(name: str):
+Key = tuple[str, str, str]
+
+
+def real_fares(name: str) -> tuple[FarePolicy, dict[Key, int]]:
+    """Make a policy of a real feed's fares and give them by origin zone, destination zone and route."""
     path = DATA / f"{name}.zip"
     if not path.exists():
         pytest.skip(f"the real timetable {path} is not beside this checkout")
     with zipfile.ZipFile(path) as archive:
-        attributes, rules = (list(rows(archive, f"fare_{file}.txt")) for file in ("attributes", "rules"))
-    prices = {row["fare_id"]: round(float(row["price"]) * 100) for row in attributes}
-    cheapest: dict[tuple[str, str, str], int] = {}
-    for rule in rules:
+        attributes, rules = (rows(archive, f"fare_{file}.txt") for file in ("attributes", "rules"))
+    prices = {row["fare_id"]: int(Decimal(row["price"]) * 100) for row in attributes}
+    cheapest: dict[Key, int] = {}
+    for rule in rules or [{"fare_id": id_, "origin_id": "", "destination_id": "", "route_id": ""} for id_ in prices]:
         key = (rule["origin_id"], rule["destination_id"], rule["route_id"])
         cheapest[key] = min(prices[rule["fare_id"]], cheapest.get(key, 10**9))
     message = feed_events_pb2.FeedPublished(feed_id="fed_1", operator_id="opr_sea")
-    message.fares.currency = "USD"
+    (message.fares.currency,) = {row["currency_type"] for row in attributes}
     for (origin, destination, route), amount in cheapest.items():
         message.fares.fares.add(
             origin_zone_id=origin, destination_zone_id=destination, feed_route_id=route, amount_minor=amount
         )
     policy = translate.feed_fares_in(message.SerializeToString())
-    policy.must_be_valid()
+    assert policy is not None
+    return policy, cheapest
+
+
+def rows(archive: zipfile.ZipFile, file: str) -> list[dict[str, str]]:
+    if file not in archive.namelist():
+        return []
+    return list(csv.DictReader(io.TextIOWrapper(archive.open(file), "utf-8-sig")))
+
+
+@pytest.mark.parametrize(("name", "count"), [("bart", 2304), ("caltrain", 216)])
+def test_real_zone_fares_are_the_feed_s_own(store: Store[Work], name: str, count: int):
+    policy, cheapest = real_fares(name)
+    commit(store, take_feed_fares, policy=policy)
+    kept = in_force(store)
+    assert (kept.currency, kept.is_published, len(cheapest)) == ("USD", True, count)
     for (origin, destination, route), amount in cheapest.items():
-        assert fare(policy, origin, destination, route=route or "r1") == amount
+        assert fare(kept, origin, destination, route=route or "r1") == amount
+        assert kept.fare(ride(origin, destination, route=route), "child").total_minor == (amount + 1) // 2
+    assert fare(kept, "", "") == max(cheapest.values()), "what no fare is for costs the dearest"
 
 
-def rows(archive: zipfile.ZipFile, file: str) -> csv.DictReader:
-    return csv.DictReader(io.TextIOWrapper(archive.open(file), "utf-8-sig"))
+def test_a_real_flat_fare_is_charged_on_every_ride(store: Store[Work]):
+    policy, cheapest = real_fares("poa_eptc")
+    commit(store, take_feed_fares, policy=policy)
+    kept = in_force(store)
+    assert (kept.currency, list(cheapest)) == ("BRL", [("", "", "")])
+    for ends in (("", ""), ("A", ""), ("", "B"), ("A", "B")):
+        for route in ("r1", "T1", ""):
+            assert fare(kept, *ends, route=route) == 470
+    assert kept.fare(ride("", ""), "child").total_minor == 235
+    assert kept.fare(ride("", ""), "infant").total_minor == 0

@@ -166,7 +166,9 @@ async def test_bytes_that_are_no_message_end_the_stream_and_keep_what_was_acknow
 
 
 async def test_every_method_has_its_rule_and_only_reading_is_for_services_and_the_public():
-    assert {name for name, rule in RULES.items() if rule.is_for_services} == {f"{SERVICE}/GetVehicle"}
+    assert {name for name, rule in RULES.items() if rule.is_for_services} == {
+        f"{SERVICE}/{name}" for name in ("GetVehicle", "WatchDeparture", "WatchVehicles")
+    }
     public = {f"{SERVICE}/{name}" for name in ("GetDelays", "GetLiveDeparture")}
     assert {name for name, rule in RULES.items() if rule.is_public} == public
 

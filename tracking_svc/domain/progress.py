@@ -98,6 +98,16 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Run:
+    """A vehicle's progress with what is told of it; `delay_seconds` is None unless it is on its way."""
+
+    vehicle_id: str
+    progress: Progress
+    delay_seconds: int | None = None
+    is_silent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Visit:
     """A vehicle at a call of its departure, in microseconds since 1970."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from chassis.errors import FieldError, InvalidInput
 from tracking_svc.domain.judgement import Reason
 from tracking_svc.domain.points import Points
+from tracking_svc.domain.progress import Run
 from tracking_svc.domain.vehicles import Sighting, Vehicle
 
 POINTS_MAX = 500
@@ -54,3 +55,5 @@ class Report:
     """How many of the accepted are older than what was known of the vehicle."""
     moved_to: Sighting | None
     """The vehicle's newest position if this batch brought it."""
+    run: Run | None = None
+    """How far it has come on what it runs."""

@@ -55,3 +55,22 @@ class TrackedVehicle:
     vehicle: Vehicle
     sighting: Sighting | None
     freshness: Freshness
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """What of the fleet is watched: an operator's, or everybody's, and a box in degrees, or everywhere."""
+
+    operator_id: str = ""
+    box: tuple[float, float, float, float] | None = None
+    """South, west, north, east; a west beyond the east goes over the date line."""
+
+    def has(self, operator_id: str, latitude: float, longitude: float) -> bool:
+        """Tell whether a vehicle is within."""
+        if self.operator_id not in ("", operator_id):
+            return False
+        if self.box is None:
+            return True
+        south, west, north, east = self.box
+        is_between = west <= longitude <= east if west <= east else not east < longitude < west
+        return south <= latitude <= north and is_between

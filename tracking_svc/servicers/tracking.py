@@ -1,6 +1,8 @@
 """TrackingService on the wire."""
 
 from collections.abc import AsyncIterator
+from functools import partial
+from typing import cast
 
 from headway.tracking.v1 import live_pb2, positions_pb2, tracking_service_pb2, tracking_service_pb2_grpc
 
@@ -9,21 +11,23 @@ from chassis.clock import Clock
 from chassis.faults import fault_point
 from chassis.keys import Verifier
 from chassis.rpc_server import Context, current_caller, seconds_left
-from chassis.store import Store
 from tracking_svc import translate
 from tracking_svc.domain.reports import Batch, Report
 from tracking_svc.flows.position_feed import PositionFeed
 from tracking_svc.flows.stream_positions import stream_positions
+from tracking_svc.flows.watch_departure import watch_departure
+from tracking_svc.flows.watch_vehicles import watch_vehicles
+from tracking_svc.flows.watchers import Watchers
 from tracking_svc.queries.get_delays import get_delays
 from tracking_svc.queries.get_live_departure import get_live_departure
 from tracking_svc.queries.get_vehicle import get_vehicle
-from tracking_svc.store.work import Work
 from tracking_svc.use_cases.report_positions import report_positions
 
 
 class TrackingServicer(tracking_service_pb2_grpc.TrackingServiceServicer):
-    def __init__(self, store: Store[Work], feed: PositionFeed, *, verifier: Verifier, clock: Clock) -> None:
-        self.store = store
+    def __init__(self, watchers: Watchers, feed: PositionFeed, *, verifier: Verifier, clock: Clock) -> None:
+        self.store = watchers.store
+        self.watchers = watchers
         self.feed = feed
         self._verifier = verifier
         self._clock = clock
@@ -63,14 +67,34 @@ class TrackingServicer(tracking_service_pb2_grpc.TrackingServiceServicer):
         delays = await self.store.read(get_delays, departure_ids=request.departure_ids)
         return translate.delays_out(delays)
 
+    async def WatchDeparture(
+        self, request: tracking_service_pb2.WatchDepartureRequest, context: Context
+    ) -> AsyncIterator[live_pb2.DepartureUpdate]:
+        check = partial(self._check_user_again, context)
+        async for update in watch_departure(self.watchers, departure_id=request.departure_id, check=check):
+            yield cast(live_pb2.DepartureUpdate, update)
+
+    async def WatchVehicles(
+        self, request: tracking_service_pb2.WatchVehiclesRequest, context: Context
+    ) -> AsyncIterator[live_pb2.VehicleUpdate]:
+        check = partial(self._check_user_again, context)
+        async for update in watch_vehicles(self.watchers, area=translate.area_in(request), check=check):
+            yield cast(live_pb2.VehicleUpdate, update)
+
     async def _report(self, batch: Batch, *, timeout_seconds: float | None = None) -> Report:
         report = await self.store.write(
             report_positions, caller=current_caller(), batch=batch, timeout_seconds=timeout_seconds
         )
         fault_point("tracking.frame_committed")
+        self.watchers.reported(report)
         if report.moved_to is not None:
             self.feed.offer(report.vehicle, report.moved_to)
         return report
+
+    def _check_user_again(self, context: Context) -> None:
+        """End a stream that outlives its user's token; our own processes' tokens are for beginning a call."""
+        metadata = dict(context.invocation_metadata() or ())
+        identify({"authorization": str(metadata.get("authorization", ""))}, self._verifier, now=self._clock.now())
 
     def _check_token_again(self, context: Context) -> None:
         """End a stream that outlives its token; raise NotAuthenticated."""

@@ -1,29 +1,19 @@
 """How far vehicles have come on what they run, and where they have called."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from chassis.database import table_of
-from tracking_svc.domain.progress import Progress, Visit
+from tracking_svc.domain.progress import Progress, Run, Visit
 from tracking_svc.store.tables import ProgressRow, VisitRow
 
 PROGRESS, VISITS = table_of(ProgressRow), table_of(VisitRow)
 BY_VEHICLE = sa.select(PROGRESS).where(PROGRESS.c.vehicle_id == sa.bindparam("of_vehicle"))
 STATE = [field.name for field in fields(Progress)]
 OF_VISIT = [VISITS.c[field.name] for field in fields(Visit)]
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A vehicle's progress with what is told of it; `delay_seconds` is None unless it is on its way."""
-
-    vehicle_id: str
-    progress: Progress
-    delay_seconds: int | None = None
-    is_silent: bool = False
 
 
 class Runs:
@@ -53,6 +43,11 @@ class Runs:
             columns.matched_at >= since,
         )
         return {row.departure_id: row.delay_seconds for row in self._connection.execute(query)}
+
+    def running(self, *, since: int, limit: int) -> list[Run]:
+        """Find vehicles on their way that were seen since a time."""
+        is_running = sa.and_(PROGRESS.c.delay_seconds.is_not(None), PROGRESS.c.seen_at >= since)
+        return [run_of(row) for row in self._connection.execute(sa.select(PROGRESS).where(is_running).limit(limit))]
 
     def silent_ones(self, *, since: int, until: int, limit: int) -> list[Run]:
         """Find vehicles on their way that were last seen between two times and are not known to be silent."""

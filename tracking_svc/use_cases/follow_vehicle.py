@@ -8,9 +8,8 @@ from tracking_svc.domain.departures import Pattern
 from tracking_svc.domain.events import CallFact, RideFact, VehicleAtCall, VehicleOnRide
 from tracking_svc.domain.line import end_of
 from tracking_svc.domain.points import MICROSECOND, Points, instant, microseconds
-from tracking_svc.domain.progress import EARLY, LATE, Follower, Progress, Ride, Visit, go_back, ride_of
+from tracking_svc.domain.progress import EARLY, LATE, Follower, Progress, Ride, Run, Visit, go_back, ride_of
 from tracking_svc.domain.vehicles import STALE_MAX, Vehicle
-from tracking_svc.store.runs import Run
 from tracking_svc.store.work import Work
 
 BACK = timedelta(days=1)
@@ -22,18 +21,19 @@ RETRACTIONS = {CallFact.ARRIVED: CallFact.ARRIVAL_RETRACTED, CallFact.DEPARTED: 
 FactKey = tuple[str, int, CallFact]
 
 
-def follow_vehicle(work: Work, *, vehicle: Vehicle, points: Points) -> None:
+def follow_vehicle(work: Work, *, vehicle: Vehicle, points: Points) -> Run | None:
     """Take stored points of a vehicle, oldest first, into its progress, its visits and what is told of them.
 
     What comes of it depends on the points alone and not on when they came: a late one is taken in by going over the
-    way again from the last visit before it, and what was told and turns out otherwise is retracted.
+    way again from the last visit before it, and what was told and turns out otherwise is retracted. Return how far
+    the vehicle has come, None where it runs nothing.
     """
     run = work.runs.find(vehicle.id) or Run(vehicle.id, Progress())
     first, last = points.recorded[0], max(points.recorded[-1], run.progress.seen_at)
     is_late = first <= run.progress.seen_at
     rides = find_rides(work, vehicle.id, first=first - is_late * (BACK // MICROSECOND), last=last)
     if not rides:
-        return
+        return None
     ids = [ride.departure_id for ride in rides]
     known = work.runs.visits(vehicle.id, ids, are_open=not is_late)
     follower, ahead = Follower(run.progress, rides, known), points
@@ -46,7 +46,7 @@ def follow_vehicle(work: Work, *, vehicle: Vehicle, points: Points) -> None:
             follower, ahead = back, again
     follower.follow(ahead)
     keep_visits(work, vehicle, known, list(follower.visits.values()))
-    keep_run(work, vehicle, run, follower.progress, rides)
+    return keep_run(work, vehicle, run, follower.progress, rides)
 
 
 def find_rides(work: Work, vehicle_id: str, *, first: int, last: int) -> list[Ride]:
@@ -96,13 +96,14 @@ def by_time(facts: Iterable[tuple[FactKey, int]]) -> list[tuple[FactKey, int]]:
     return sorted(facts, key=lambda fact: (fact[1], fact[0]))
 
 
-def keep_run(work: Work, vehicle: Vehicle, before: Run, progress: Progress, rides: Sequence[Ride]) -> None:
+def keep_run(work: Work, vehicle: Vehicle, before: Run, progress: Progress, rides: Sequence[Ride]) -> Run:
     """Store how far a vehicle has come, and tell when it leaves its line, is on it again or is heard of again."""
     ride = next((ride for ride in rides if ride.departure_id == progress.departure_id), None)
     is_on_its_way = ride is not None and progress.is_certain and progress.along < end_of(ride.line)
     delay = round(ride.late_by(progress.along, progress.matched_at)) if ride and is_on_its_way else None
     is_back = before.is_silent and progress.seen_at > microseconds(work.now - STALE_MAX)
-    work.runs.save(replace(before, progress=progress, delay_seconds=delay, is_silent=before.is_silent and not is_back))
+    run = replace(before, progress=progress, delay_seconds=delay, is_silent=before.is_silent and not is_back)
+    work.runs.save(run)
     facts = []
     if is_back:
         facts.append((RideFact.BACK, progress.seen_at))
@@ -112,3 +113,4 @@ def keep_run(work: Work, vehicle: Vehicle, before: Run, progress: Progress, ride
         facts.append((RideFact.ON_ROUTE, progress.matched_at or progress.seen_at))
     departure_id = progress.departure_id or before.progress.departure_id
     work.outbox.add(*(VehicleOnRide(fact, vehicle.id, vehicle.operator_id, departure_id, at) for fact, at in facts))
+    return run

@@ -26,8 +26,7 @@ def report_positions(work: Work, *, caller: Caller, batch: Batch) -> Report:
     verdicts = judge_batch(work, vehicle, session, batch.points, seen)
     accepted = without_nonsense(batch.points.take(taken(verdicts))).in_order()
     work.frames.add(vehicle.id, accepted)
-    if accepted:
-        follow_vehicle(work, vehicle=vehicle, points=accepted)
+    run = follow_vehicle(work, vehicle=vehicle, points=accepted) if accepted else None
     settled = session.settle(batch.points.sequences)
     if settled is not session:
         work.sessions.save(settled, now=work.now)
@@ -38,6 +37,7 @@ def report_positions(work: Work, *, caller: Caller, batch: Batch) -> Report:
         acknowledged_sequence=settled.acknowledged_sequence,
         late=sum(at < microseconds(seen.position.recorded_at) for at in accepted.recorded) if seen else 0,
         moved_to=move(work, vehicle, accepted),
+        run=run,
     )
 
 

@@ -226,3 +226,91 @@ class Occupancy(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__load_factor) -> _WhichOneofReturnType__load_factor | None: ...
 
 Global___Occupancy: _TypeAlias = Occupancy  # noqa: Y015
+
+@_typing.final
+class DepartureUpdate(_message.Message):
+    """How a departure runs now; a slow listener is told the newest only."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEPARTURE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def departure(self) -> Global___LiveDeparture:
+        """Absent when nothing has changed for a while: a sign of life."""
+
+    def __init__(
+        self,
+        *,
+        departure: Global___LiveDeparture | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["departure", b"departure"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["departure", b"departure"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DepartureUpdate: _TypeAlias = DepartureUpdate  # noqa: Y015
+
+@_typing.final
+class VehicleUpdate(_message.Message):
+    """Where a vehicle is now; a slow listener is told the newest of each only."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VEHICLE_FIELD_NUMBER: _builtins.int
+    DEPARTURE_ID_FIELD_NUMBER: _builtins.int
+    DELAY_SECONDS_FIELD_NUMBER: _builtins.int
+    departure_id: _builtins.str
+    """What it runs."""
+    delay_seconds: _builtins.int
+    """Absent once it is at its end."""
+    @_builtins.property
+    def vehicle(self) -> _positions_pb2.TrackedVehicle:
+        """Absent when nothing moves: a sign of life."""
+
+    def __init__(
+        self,
+        *,
+        vehicle: _positions_pb2.TrackedVehicle | None = ...,
+        departure_id: _builtins.str = ...,
+        delay_seconds: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_delay_seconds", b"_delay_seconds", "delay_seconds", b"delay_seconds", "vehicle", b"vehicle"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_delay_seconds", b"_delay_seconds", "delay_seconds", b"delay_seconds", "departure_id", b"departure_id", "vehicle", b"vehicle"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__delay_seconds: _TypeAlias = _typing.Literal["delay_seconds"]  # noqa: Y015
+    _WhichOneofArgType__delay_seconds: _TypeAlias = _typing.Literal["_delay_seconds", b"_delay_seconds"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__delay_seconds) -> _WhichOneofReturnType__delay_seconds | None: ...
+
+Global___VehicleUpdate: _TypeAlias = VehicleUpdate  # noqa: Y015
+
+@_typing.final
+class BoundingBox(_message.Message):
+    """A part of the map in degrees; a west beyond the east goes over the date line."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOUTH_FIELD_NUMBER: _builtins.int
+    WEST_FIELD_NUMBER: _builtins.int
+    NORTH_FIELD_NUMBER: _builtins.int
+    EAST_FIELD_NUMBER: _builtins.int
+    south: _builtins.float
+    west: _builtins.float
+    north: _builtins.float
+    east: _builtins.float
+    def __init__(
+        self,
+        *,
+        south: _builtins.float = ...,
+        west: _builtins.float = ...,
+        north: _builtins.float = ...,
+        east: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["east", b"east", "north", b"north", "south", b"south", "west", b"west"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BoundingBox: _TypeAlias = BoundingBox  # noqa: Y015

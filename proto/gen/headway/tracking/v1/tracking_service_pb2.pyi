@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from headway.tracking.v1 import live_pb2 as _live_pb2
 from headway.tracking.v1 import positions_pb2 as _positions_pb2
 import builtins as _builtins
 import sys
@@ -149,6 +150,52 @@ class GetLiveDepartureRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetLiveDepartureRequest: _TypeAlias = GetLiveDepartureRequest  # noqa: Y015
+
+@_typing.final
+class WatchDepartureRequest(_message.Message):
+    """Which departure to watch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEPARTURE_ID_FIELD_NUMBER: _builtins.int
+    departure_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        departure_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["departure_id", b"departure_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchDepartureRequest: _TypeAlias = WatchDepartureRequest  # noqa: Y015
+
+@_typing.final
+class WatchVehiclesRequest(_message.Message):
+    """Which vehicles to watch; empty fields do not filter."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPERATOR_ID_FIELD_NUMBER: _builtins.int
+    BOX_FIELD_NUMBER: _builtins.int
+    operator_id: _builtins.str
+    @_builtins.property
+    def box(self) -> _live_pb2.BoundingBox: ...
+    def __init__(
+        self,
+        *,
+        operator_id: _builtins.str = ...,
+        box: _live_pb2.BoundingBox | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["box", b"box"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "operator_id", b"operator_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchVehiclesRequest: _TypeAlias = WatchVehiclesRequest  # noqa: Y015
 
 @_typing.final
 class GetDelaysRequest(_message.Message):

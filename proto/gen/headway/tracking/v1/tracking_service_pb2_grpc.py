@@ -57,6 +57,16 @@ class TrackingServiceStub:
                 request_serializer=headway_dot_tracking_dot_v1_dot_tracking__service__pb2.GetLiveDepartureRequest.SerializeToString,
                 response_deserializer=headway_dot_tracking_dot_v1_dot_live__pb2.LiveDeparture.FromString,
                 _registered_method=True)
+        self.WatchDeparture = channel.unary_stream(
+                '/headway.tracking.v1.TrackingService/WatchDeparture',
+                request_serializer=headway_dot_tracking_dot_v1_dot_tracking__service__pb2.WatchDepartureRequest.SerializeToString,
+                response_deserializer=headway_dot_tracking_dot_v1_dot_live__pb2.DepartureUpdate.FromString,
+                _registered_method=True)
+        self.WatchVehicles = channel.unary_stream(
+                '/headway.tracking.v1.TrackingService/WatchVehicles',
+                request_serializer=headway_dot_tracking_dot_v1_dot_tracking__service__pb2.WatchVehiclesRequest.SerializeToString,
+                response_deserializer=headway_dot_tracking_dot_v1_dot_live__pb2.VehicleUpdate.FromString,
+                _registered_method=True)
         self.GetDelays = channel.unary_unary(
                 '/headway.tracking.v1.TrackingService/GetDelays',
                 request_serializer=headway_dot_tracking_dot_v1_dot_tracking__service__pb2.GetDelaysRequest.SerializeToString,
@@ -96,6 +106,20 @@ class TrackingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchDeparture(self, request, context):
+        """Tell how a departure runs for as long as the caller listens.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchVehicles(self, request, context):
+        """Tell where vehicles that run departures are for as long as the caller listens.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetDelays(self, request, context):
         """Tell how late departures are, those that are known to be on their way.
         """
@@ -125,6 +149,16 @@ def add_TrackingServiceServicer_to_server(servicer, server):
                     servicer.GetLiveDeparture,
                     request_deserializer=headway_dot_tracking_dot_v1_dot_tracking__service__pb2.GetLiveDepartureRequest.FromString,
                     response_serializer=headway_dot_tracking_dot_v1_dot_live__pb2.LiveDeparture.SerializeToString,
+            ),
+            'WatchDeparture': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchDeparture,
+                    request_deserializer=headway_dot_tracking_dot_v1_dot_tracking__service__pb2.WatchDepartureRequest.FromString,
+                    response_serializer=headway_dot_tracking_dot_v1_dot_live__pb2.DepartureUpdate.SerializeToString,
+            ),
+            'WatchVehicles': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchVehicles,
+                    request_deserializer=headway_dot_tracking_dot_v1_dot_tracking__service__pb2.WatchVehiclesRequest.FromString,
+                    response_serializer=headway_dot_tracking_dot_v1_dot_live__pb2.VehicleUpdate.SerializeToString,
             ),
             'GetDelays': grpc.unary_unary_rpc_method_handler(
                     servicer.GetDelays,
@@ -241,6 +275,60 @@ class TrackingService:
             '/headway.tracking.v1.TrackingService/GetLiveDeparture',
             headway_dot_tracking_dot_v1_dot_tracking__service__pb2.GetLiveDepartureRequest.SerializeToString,
             headway_dot_tracking_dot_v1_dot_live__pb2.LiveDeparture.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchDeparture(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/headway.tracking.v1.TrackingService/WatchDeparture',
+            headway_dot_tracking_dot_v1_dot_tracking__service__pb2.WatchDepartureRequest.SerializeToString,
+            headway_dot_tracking_dot_v1_dot_live__pb2.DepartureUpdate.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchVehicles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/headway.tracking.v1.TrackingService/WatchVehicles',
+            headway_dot_tracking_dot_v1_dot_tracking__service__pb2.WatchVehiclesRequest.SerializeToString,
+            headway_dot_tracking_dot_v1_dot_live__pb2.VehicleUpdate.FromString,
             options,
             channel_credentials,
             insecure,

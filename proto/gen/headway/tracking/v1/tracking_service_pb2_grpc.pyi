@@ -43,6 +43,10 @@ class TrackingServiceStub:
     """Read one vehicle with its newest position."""
     GetLiveDeparture: _grpc.UnaryUnaryMultiCallable[_tracking_service_pb2.GetLiveDepartureRequest, _live_pb2.LiveDeparture]
     """Read a departure as it runs: its vehicle, its calls, its delay and how full it is."""
+    WatchDeparture: _grpc.UnaryStreamMultiCallable[_tracking_service_pb2.WatchDepartureRequest, _live_pb2.DepartureUpdate]
+    """Tell how a departure runs for as long as the caller listens."""
+    WatchVehicles: _grpc.UnaryStreamMultiCallable[_tracking_service_pb2.WatchVehiclesRequest, _live_pb2.VehicleUpdate]
+    """Tell where vehicles that run departures are for as long as the caller listens."""
     GetDelays: _grpc.UnaryUnaryMultiCallable[_tracking_service_pb2.GetDelaysRequest, _tracking_service_pb2.GetDelaysResponse]
     """Tell how late departures are, those that are known to be on their way."""
 
@@ -59,6 +63,10 @@ class TrackingServiceAsyncStub(TrackingServiceStub):
     """Read one vehicle with its newest position."""
     GetLiveDeparture: _aio.UnaryUnaryMultiCallable[_tracking_service_pb2.GetLiveDepartureRequest, _live_pb2.LiveDeparture]  # type: ignore[assignment]
     """Read a departure as it runs: its vehicle, its calls, its delay and how full it is."""
+    WatchDeparture: _aio.UnaryStreamMultiCallable[_tracking_service_pb2.WatchDepartureRequest, _live_pb2.DepartureUpdate]  # type: ignore[assignment]
+    """Tell how a departure runs for as long as the caller listens."""
+    WatchVehicles: _aio.UnaryStreamMultiCallable[_tracking_service_pb2.WatchVehiclesRequest, _live_pb2.VehicleUpdate]  # type: ignore[assignment]
+    """Tell where vehicles that run departures are for as long as the caller listens."""
     GetDelays: _aio.UnaryUnaryMultiCallable[_tracking_service_pb2.GetDelaysRequest, _tracking_service_pb2.GetDelaysResponse]  # type: ignore[assignment]
     """Tell how late departures are, those that are known to be on their way."""
 
@@ -96,6 +104,22 @@ class TrackingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_live_pb2.LiveDeparture, _abc.Awaitable[_live_pb2.LiveDeparture]]:
         """Read a departure as it runs: its vehicle, its calls, its delay and how full it is."""
+
+    @_abc_1.abstractmethod
+    def WatchDeparture(
+        self,
+        request: _tracking_service_pb2.WatchDepartureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_live_pb2.DepartureUpdate], _abc.AsyncIterator[_live_pb2.DepartureUpdate]]:
+        """Tell how a departure runs for as long as the caller listens."""
+
+    @_abc_1.abstractmethod
+    def WatchVehicles(
+        self,
+        request: _tracking_service_pb2.WatchVehiclesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_live_pb2.VehicleUpdate], _abc.AsyncIterator[_live_pb2.VehicleUpdate]]:
+        """Tell where vehicles that run departures are for as long as the caller listens."""
 
     @_abc_1.abstractmethod
     def GetDelays(
