@@ -1,19 +1,19 @@
 """`headway import`: an operator's GTFS feed onto sale, through the public API, with the progress shown."""
 
 import asyncio
-import hashlib
 import io
 import json
 import re
 import sys
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from contextlib import suppress
+from dataclasses import dataclass, field
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx2
 
@@ -23,6 +23,7 @@ from cli.running import checked, open_client, sign_in_staff
 SAMPLE, SAMPLE_OPERATOR = files("cli") / "sample_network", "nordlicht"
 POLL_SECONDS = 0.3
 UPLOAD_SECONDS = 120.0
+ATTEMPTS = 3
 PROBLEMS_SHOWN = 20
 BAR_CHARS = 30
 STEPS = {"reading": "Reading", "staging": "Storing", "laying_out": "Laying out days", "finishing": "Comparing days"}
@@ -37,14 +38,8 @@ class Import:
     operator_id: str
     layouts: dict[str, Any]
     form: dict[str, str]
-
-    @property
-    def key(self) -> str:
-        """Name this import, so that a repeat after a lost answer is the same one; tomorrow's is another."""
-        told = json.dumps(
-            [self.operator_id, self.layouts, self.form, datetime.now(UTC).date().isoformat()], sort_keys=True
-        )
-        return hashlib.sha256(self.content + told.encode()).hexdigest()
+    # One a run: sending again what was already sent, after a lost answer, is the same import.
+    key: str = field(default_factory=lambda: uuid4().hex)
 
 
 def import_of(source: Path | None, *, operator_id: str, **form: str | int | bool | None) -> Import:
@@ -52,7 +47,7 @@ def import_of(source: Path | None, *, operator_id: str, **form: str | int | bool
     folder: Traversable = SAMPLE if source is None else source
     content, layouts = (zipped(folder), layouts_in(folder)) if folder.is_dir() else (read_zip(Path(str(folder))), {})
     named = operator_id or (SAMPLE_OPERATOR if source is None else slug(source.stem))
-    told = {name: str(value).lower() for name, value in form.items() if value not in (None, False)}
+    told = {name: str(value).lower() for name, value in form.items() if value is not None and value is not False}
     return Import(content, named, layouts, told)
 
 
@@ -90,13 +85,7 @@ async def import_feed(ready: dict[str, Any], wanted: Import, say: Say) -> int:
         form = {"operator_id": wanted.operator_id, **wanted.form}
         if wanted.layouts:
             form["layouts"] = json.dumps(await create_layouts(client, wanted))
-        sent = await client.post(
-            "/feeds",
-            data=form,
-            files={"file": ("feed.zip", wanted.content, "application/zip")},
-            headers={"Idempotency-Key": wanted.key},
-            timeout=UPLOAD_SECONDS,
-        )
+        sent = await upload(client, form, wanted)
         if sent.status_code == httpx2.codes.UNPROCESSABLE_ENTITY:
             refused = sent.json()
             for error in refused["errors"] or [{"pointer": "", "detail": refused["detail"]}]:
@@ -106,6 +95,20 @@ async def import_feed(ready: dict[str, Any], wanted: Import, say: Say) -> int:
     for line in summary(feed):
         say(line)
     return 0 if feed["state"] == "published" else 1
+
+
+async def upload(client: httpx2.AsyncClient, form: dict[str, str], wanted: Import) -> httpx2.Response:
+    """Send the feed, and once more under the same key when no answer comes."""
+    for _ in range(ATTEMPTS - 1):
+        with suppress(httpx2.TransportError):
+            return await send(client, form, wanted)
+    return await send(client, form, wanted)
+
+
+async def send(client: httpx2.AsyncClient, form: dict[str, str], wanted: Import) -> httpx2.Response:
+    file = ("feed.zip", wanted.content, "application/zip")
+    key = {"Idempotency-Key": wanted.key}
+    return await client.post("/feeds", data=form, files={"file": file}, headers=key, timeout=UPLOAD_SECONDS)
 
 
 async def create_layouts(client: httpx2.AsyncClient, wanted: Import) -> dict[str, str]:
@@ -124,12 +127,12 @@ async def settled(client: httpx2.AsyncClient, feed_id: str) -> dict[str, Any]:
     shown = ""
     while True:
         feed = checked(await client.get(f"/feeds/{feed_id}"))
-        if (line := bar(feed["progress"] or {"step": "reading", "done": 0, "total": 0})) != shown:
-            show(line)
-            shown = line
         if feed["state"] != "importing":
             show("\n")
             return feed
+        if feed["progress"] and (line := bar(feed["progress"])) != shown:
+            show(line)
+            shown = line
         await asyncio.sleep(POLL_SECONDS)
 
 

@@ -35,8 +35,8 @@ def shape_of(places: Sequence[Place], units: Sequence[float] = ()) -> Shape:
     along = list(accumulate((great_circle_meters(*pair) for pair in pairwise(places)), initial=0.0))
     kept, tolerance = list(range(len(places))), TOLERANCE_METERS
     while len(kept) > POINTS_MAX:
-        kept = simplified(on_plane(places, origin=places[0]), tolerance)
-        tolerance *= 2
+        chosen = simplified(on_plane([places[point] for point in kept], origin=places[0]), tolerance)
+        kept, tolerance = [kept[point] for point in chosen], tolerance * 2
     return Shape(
         tuple(places[point] for point in kept),
         tuple(along[point] for point in kept),

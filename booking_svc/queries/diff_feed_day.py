@@ -31,7 +31,10 @@ def diff_feed_day(work: Work, *, timetable: Timetable, sold_on: date) -> DayRepo
     diff = diff_day(timetable, sold_on, laid)
     ways = {one.id: one.pattern_id for one in laid}
     patterns = work.patterns.calls_of({ways[one.id] for one in diff.changed})
-    moved = [one.id for one in diff.changed if patterns[ways[one.id]].stop_ids != one.pattern.stop_ids]
+    gone = {one.id for one in laid if one.starts_at <= work.now}
+    moved = [
+        one.id for one in diff.changed if one.id in gone or patterns[ways[one.id]].stop_ids != one.pattern.stop_ids
+    ]
     withheld = [
         *(id_ for part in in_parts(diff.withdrawn_ids) for id_ in work.bookings.booked(part)),
         *(id_ for part in in_parts(moved) for id_ in work.bookings.ever_on(part)),

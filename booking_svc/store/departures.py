@@ -21,6 +21,7 @@ from booking_svc.domain.feed_import import FeedState
 from booking_svc.domain.timetable_diff import Laid
 from booking_svc.store.patterns import PATTERN_STOPS, Connecting, Patterns
 from booking_svc.store.routes import ROUTES, read_route
+from booking_svc.store.stops import STOPS
 from booking_svc.store.tables import DepartureRow, FeedRow
 from chassis.database import table_of
 from chassis.errors import NotFound
@@ -161,7 +162,8 @@ def conditions(wanted: Filter) -> list[sa.ColumnElement[bool]]:
     named = ("operator_id", "route_id", "service_date")
     found.extend(columns[name] == getattr(wanted, name) for name in named if getattr(wanted, name))
     if wanted.stop_id:
-        calling = sa.select(PATTERN_STOPS.c.pattern_id).where(PATTERN_STOPS.c.stop_id == wanted.stop_id)
+        there = sa.select(STOPS.c.id).where(sa.or_(STOPS.c.id == wanted.stop_id, STOPS.c.station_id == wanted.stop_id))
+        calling = sa.select(PATTERN_STOPS.c.pattern_id).where(PATTERN_STOPS.c.stop_id.in_(there))
         found.append(columns.pattern_id.in_(calling))
     if wanted.departure_ids:
         found.append(columns.id.in_(wanted.departure_ids))

@@ -136,12 +136,12 @@ class Feeds:
     def spent(self, *, received_before: datetime) -> list[str]:
         """List feeds that have content or trips which nobody will use: replaced, rejected or never wholly received."""
         current = [feed.id for feed in self.on_sale()]
-        staged = sa.union(sa.select(CONTENTS.c.feed_id), sa.select(TRIPS.c.feed_id), sa.select(SERVICES.c.feed_id))
+        has_left = sa.or_(*(sa.exists().where(table.c.feed_id == FEEDS.c.id) for table in (CONTENTS, TRIPS, SERVICES)))
         waiting = sa.or_(
             FEEDS.c.state.in_(UNFINISHED),
             sa.and_(FEEDS.c.state == FeedState.RECEIVING, FEEDS.c.created_at > received_before),
         )
-        unused = sa.select(FEEDS.c.id).where(FEEDS.c.id.in_(staged), FEEDS.c.id.not_in(current), sa.not_(waiting))
+        unused = sa.select(FEEDS.c.id).where(FEEDS.c.id.not_in(current), sa.not_(waiting), has_left)
         return list(self._connection.execute(unused.order_by(FEEDS.c.id)).scalars())
 
 

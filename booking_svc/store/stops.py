@@ -87,11 +87,7 @@ class Stops:
     def named(self, words: str, *, operator_id: str, after: str, limit: int) -> list[OwnedStop]:
         """Find stops by the beginnings of words, in order of their ids; a platform is found by its station."""
         columns = STOPS.c
-        found = sa.select(STOPS).where(columns.id > after, columns.station_id == "")
-        if operator_id:
-            found = found.where(columns.operator_id == operator_id)
-        for word in searchable(words).split():
-            found = found.where(columns.search_name.contains(f" {word}", autoescape=True))
+        found = sa.select(STOPS).where(columns.id > after, *named_by(words, operator_id))
         return [owned(row) for row in self._connection.execute(found.order_by(columns.id).limit(limit))]
 
     def around(self, circle: Circle, *, words: str, operator_id: str, limit: int) -> list[OwnedStop]:
@@ -99,15 +95,24 @@ class Stops:
         columns = STOPS.c
         north = degrees(circle.radius_meters / EARTH_RADIUS_METERS)
         south_edge, north_edge = circle.latitude - north, circle.latitude + north
-        found = sa.select(STOPS).where(columns.latitude.between(south_edge, north_edge), columns.station_id == "")
+        found = sa.select(STOPS).where(columns.latitude.between(south_edge, north_edge), *named_by(words, operator_id))
         east = north / max(0.001, cos(radians(min(90.0, max(north_edge, -south_edge)))))
         if abs(circle.longitude) + east <= 180:
             found = found.where(columns.longitude.between(circle.longitude - east, circle.longitude + east))
-        if operator_id:
-            found = found.where(columns.operator_id == operator_id)
-        for word in searchable(words).split():
-            found = found.where(columns.search_name.contains(f" {word}", autoescape=True))
         return [owned(row) for row in self._connection.execute(found.limit(limit))]
+
+
+def named_by(words: str, operator_id: str) -> list[sa.ColumnElement[bool]]:
+    """Ask for stops that stand alone and stations, named by themselves or by a platform."""
+    columns, platform = STOPS.c, STOPS.alias("platform")
+    found = [columns.station_id == "", *([columns.operator_id == operator_id] if operator_id else [])]
+    if wanted := searchable(words).split():
+        own, its = (
+            sa.and_(*(table.search_name.contains(f" {word}", autoescape=True) for word in wanted))
+            for table in (columns, platform.c)
+        )
+        found.append(sa.or_(own, sa.exists().where(platform.c.station_id == columns.id, its)))
+    return found
 
 
 def searchable(text: str) -> str:

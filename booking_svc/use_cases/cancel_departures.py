@@ -46,6 +46,8 @@ def cancel_departures(
     if departure_ids and len(found) < len(set(departure_ids)):
         raise NotFound
     running = [departure for departure in found if departure.state is not DepartureState.CANCELLED]
+    if not departure_ids:  # a window may reach into the past: what has arrived is not taken off the road
+        running = [departure for departure in running if departure.ends_at > work.now]
     cancelled = [departure.cancel() for departure in running]
     if not is_dry_run:
         work.departures.save(*cancelled)

@@ -7,7 +7,7 @@ from booking_svc.domain.departure import Departure, DepartureState
 from booking_svc.domain.events import DepartureCancelled, DepartureChanged, DeparturePublished
 from booking_svc.store.work import Work
 
-ADDED_A_STEP, CHANGED_A_STEP = 200, 50
+ADDED_A_STEP, CHANGED_A_STEP = 100, 50
 
 
 def lay_out_departures(work: Work, *, departures: Sequence[Departure]) -> None:
@@ -17,14 +17,15 @@ def lay_out_departures(work: Work, *, departures: Sequence[Departure]) -> None:
 
 
 def retime_departures(work: Work, *, departures: Sequence[Departure]) -> list[str]:
-    """Let departures run as their feed has them now; return those that cannot, for they were booked at other stops.
+    """Let departures run as their feed has them now; return those that cannot: booked at other stops, or on their way.
 
     Bookings keep their seats and their calls and get the new times; a vehicle stays, and so do the seats it has.
     """
     wanted = {departure.id: departure for departure in departures}
     present = work.departures.lock(wanted)
     moved = [id_ for id_, one in present.items() if one.pattern.stop_ids != wanted[id_].pattern.stop_ids]
-    withheld = work.bookings.ever_on(moved)
+    gone = [id_ for id_, one in present.items() if one.starts_at <= work.now]
+    withheld = work.bookings.ever_on([*moved, *gone])
     changed = [retimed(present[id_], one) for id_, one in wanted.items() if id_ not in withheld]
     work.departures.save(*changed)
     for departure in changed:

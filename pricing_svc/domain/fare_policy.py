@@ -104,6 +104,8 @@ class FarePolicy:
         """Return the rule that a leg is priced by, its description and its fare in thousandths."""
         if self.zone_fares and (found := self._fixed_fare(leg)) is not None:
             return found
+        if not self.per_kilometer_minor:
+            return "flat", "Flat fare", self.base_minor * 1000
         meters = leg.meters
         kilometers = f"{meters // 1000}.{meters % 1000 // 100}"
         return "distance", f"Ride of {kilometers} km", self.base_minor * 1000 + self.per_kilometer_minor * meters

@@ -65,6 +65,8 @@ def test_a_platform_is_found_by_its_station(store: Store[Work]) -> None:
     station = named(1, "Central", is_station=True)
     keep(store, station, named(2, "Central, platform 1", station_id=station.id))
     assert names(find(store, "central")) == ["Central"]
+    assert names(find(store, "platform 1")) == ["Central"]
+    assert find(store, "platform 2") == []
 
 
 def test_pages_hold_every_stop_once(store: Store[Work]) -> None:

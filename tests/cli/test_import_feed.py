@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cli.import_feed import Import, bar, import_of, slug, summary, zipped
+from cli.import_feed import bar, import_of, slug, summary, zipped
 from cli.outcomes import SetupError
 
 FEED: dict[str, Any] = {
@@ -50,12 +50,12 @@ def test_options_that_were_not_given_are_not_sent(folder: Path) -> None:
     assert import_of(folder, operator_id="x", **options).form == {"from": "2030-01-07", "skip_bad": "true"}
 
 
-def test_a_repeat_has_the_same_key_and_any_difference_another() -> None:
-    one = Import(b"zip", "ferries", {}, {"days": "7"})
-    assert one.key == Import(b"zip", "ferries", {}, {"days": "7"}).key
-    others = [Import(b"zap", "ferries", {}, {"days": "7"}), Import(b"zip", "f", {}, {"days": "7"})]
-    others += [Import(b"zip", "ferries", {}, {"days": "8"}), Import(b"zip", "ferries", {"r": 1}, {"days": "7"})]
-    assert len({one.key, *(other.key for other in others)}) == 5
+def test_each_run_of_the_command_is_an_import_of_its_own(folder: Path) -> None:
+    assert import_of(folder, operator_id="x").key != import_of(folder, operator_id="x").key
+
+
+def test_nothing_that_was_said_is_taken_for_nothing(folder: Path) -> None:
+    assert import_of(folder, operator_id="x", days=0).form == {"days": "0"}
 
 
 @pytest.mark.parametrize(

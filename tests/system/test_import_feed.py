@@ -37,6 +37,8 @@ def test_a_folder_goes_on_sale_and_a_second_import_is_a_diff(stack: Stack, tmp_p
     assert listed(stack) == found
     real = headway_import(stack, str(folder_of(tmp_path, t1=Run("08:05"))), *window)
     assert "Departures: 0 added, 3 changed, 6 withdrawn, 0 unchanged" in real.stdout
+    back = headway_import(stack, str(folder_of(tmp_path)), *window)
+    assert "Departures: 0 added, 9 changed, 0 withdrawn, 0 unchanged" in back.stdout
 
 
 def listed(stack: Stack) -> list[Any]:
