@@ -3,12 +3,14 @@
 import asyncio
 import tempfile
 from dataclasses import astuple, replace
+from datetime import date, timedelta
 from pathlib import Path
 
 from booking_svc.domain.feed_import import (
     WITHHELD_MAX,
     Feed,
     FeedChanges,
+    FeedProblem,
     FeedProgress,
     FeedReport,
     FeedState,
@@ -22,8 +24,8 @@ from booking_svc.flows.lay_out_timetable import (
     singly,
 )
 from booking_svc.flows.read_feed import ReadFeed, read_feed
-from booking_svc.queries.diff_feed_day import diff_feed_day
-from booking_svc.queries.read_feeds import feed_content, unfinished_feeds
+from booking_svc.queries.diff_feed_day import DayReport, diff_feed_day
+from booking_svc.queries.read_feeds import feed_content, feeds_on_sale, unfinished_feeds
 from booking_svc.queries.read_timetable import begin_timetable, read_timetable
 from booking_svc.store.feeds import StagedTrip
 from booking_svc.store.patterns import identified
@@ -51,6 +53,7 @@ log = EventLog(__name__)
 
 LEASE = "feeds"
 RENEW_SECONDS = 1.5
+LONGER_MAX = timedelta(days=366)
 
 
 class Importer:
@@ -148,26 +151,31 @@ class Importer:
 
     async def _lay_out(self, feed: Feed, timetable: Timetable, report: FeedReport) -> FeedReport:
         """Put down what is new, day by day, and count what differs."""
-        window = days(feed.first_day, feed.last_day(self._store.now().date()))
+        last, window = feed.last_day(self._store.now().date()), await self._window(feed)
         for number, day in enumerate(window):
             await self._tell(feed, replace(report, progress=FeedProgress("laying_out", number, len(window))))
             found = await self._store.read(diff_feed_day, timetable=timetable, sold_on=day)
             if not feed.options.is_dry_run:
                 await lay_out_added(self._store, found)
-            counts, diff = report.counts, found.diff
-            totals = zip(astuple(report.changes), astuple(found.changes), strict=True)
-            report = replace(
-                report,
-                counts=replace(counts, departures=counts.departures + diff.departures, calls=counts.calls + diff.calls),
-                changes=FeedChanges(*(before + more for before, more in totals)),
-                withheld_departure_ids=(*report.withheld_departure_ids, *found.withheld_ids)[:WITHHELD_MAX],
-            )
+            report = counted(report, found, is_asked_for=day <= last)
+        if not report.counts.departures:
+            reason = f"No service runs from {feed.options.first_day} on for {feed.options.days} days of the feed."
+            nothing = FeedProblem("calendar.txt", 0, "", reason, "warning")
+            problems = (*report.problems, nothing)
+            report = replace(report, problems=problems, problems_total=report.problems_total + 1)
         return report
+
+    async def _window(self, feed: Feed) -> list[date]:
+        """List the days to compare: those asked for, and those on which the feed before has put something on sale."""
+        last = feed.last_day(self._store.now().date())
+        on_sale = {one.options.operator_id: one.on_sale_until for one in await self._store.read(feeds_on_sale)}
+        until = on_sale.get(feed.options.operator_id) or last
+        return days(feed.first_day, max(last, min(until, last + LONGER_MAX)))
 
     async def _finish(self, feed: Feed, timetable: Timetable) -> None:
         """Apply what the feed changes of departures that were on sale before, and tell everybody."""
         withheld: list[str] = []
-        window = days(feed.first_day, feed.last_day(self._store.now().date()))
+        window = await self._window(feed)
         for number, day in enumerate(window):
             await self._tell(feed, replace(feed.report, progress=FeedProgress("finishing", number, len(window))))
             found = await self._store.read(diff_feed_day, timetable=timetable, sold_on=day)
@@ -185,6 +193,20 @@ class Importer:
 
     async def _settle(self, feed: Feed, state: FeedState, report: FeedReport) -> Feed:
         return await self._store.write(settle_feed, feed_id=feed.id, state=state, report=report)
+
+
+def counted(report: FeedReport, found: DayReport, *, is_asked_for: bool) -> FeedReport:
+    """Add a day to a report; days that only the feed before has on sale count as changes, not as this feed's."""
+    counts, diff = report.counts, found.diff
+    totals = zip(astuple(report.changes), astuple(found.changes), strict=True)
+    if is_asked_for:
+        counts = replace(counts, departures=counts.departures + diff.departures, calls=counts.calls + diff.calls)
+    return replace(
+        report,
+        counts=counts,
+        changes=FeedChanges(*(before + more for before, more in totals)),
+        withheld_departure_ids=(*report.withheld_departure_ids, *found.withheld_ids)[:WITHHELD_MAX],
+    )
 
 
 def timetable_of(feed: Feed, found: ReadFeed, begun: Timetable) -> Timetable:

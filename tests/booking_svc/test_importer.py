@@ -37,7 +37,9 @@ def importer(store: Store[Work]) -> Importer:
     return Importer(store)
 
 
-async def receive(store: Store[Work], feed: SmallFeed, *, key: str = "k", first_day: date = MONDAY) -> Feed:
+async def receive(
+    store: Store[Work], feed: SmallFeed, *, key: str = "k", first_day: date = MONDAY, days: int = 7
+) -> Feed:
     """Take a feed's content in; nobody imports it yet."""
 
     async def pieces() -> AsyncIterator[bytes]:
@@ -46,7 +48,7 @@ async def receive(store: Store[Work], feed: SmallFeed, *, key: str = "k", first_
     def once(digest: bytes) -> Once:
         return Once.of(subject="s", operation="import", key=key, body=digest)
 
-    options = FeedOptions(OPERATOR, first_day, 7, None, is_skipping_bad=False, is_dry_run=False, layout_ids={})
+    options = FeedOptions(OPERATOR, first_day, days, None, is_skipping_bad=False, is_dry_run=False, layout_ids={})
     await import_feed(store, caller=ADMIN, options=options, pieces=pieces(), key=once, answer=feed_out)
     return ask(store, lambda work: work.feeds.unfinished()[-1])
 
@@ -155,3 +157,41 @@ async def test_what_nobody_needs_any_more_is_forgotten(
     while commit(store, tidy):
         pass
     assert {row.feed_trip_id for row in rows(store, TRIPS)} == {"t9"}
+
+
+async def test_a_shorter_window_brings_the_days_in_line_that_are_on_sale_already(
+    store: Store[Work], importer: Importer, clock: FixedClock
+) -> None:
+    await receive(store, small_feed(), key="first")
+    await importer.import_waiting()
+    clock.advance(1)
+    feed = await receive(store, small_feed(t1=Run("08:05")), key="second", days=2)
+    await importer.import_waiting()
+    settled = read(store, feed)
+    assert settled.report.counts.departures == 2
+    assert settled.report.changes == FeedChanges(0, 7, 14, 0)
+    assert settled.on_sale_until == MONDAY + timedelta(days=6)
+    assert {one.starts_at.strftime("%H:%M") for one in listed(store) if one.is_running} == {"08:05"}
+
+
+async def test_a_window_without_a_run_is_told(store: Store[Work], importer: Importer) -> None:
+    feed = await receive(store, small_feed(), first_day=date(2032, 1, 5))
+    await importer.import_waiting()
+    settled = read(store, feed)
+    assert settled.state is FeedState.PUBLISHED
+    assert [(one.file, one.severity) for one in settled.report.problems] == [("calendar.txt", "warning")]
+
+
+async def test_what_has_left_with_riders_is_not_re_timed(
+    store: Store[Work], importer: Importer, clock: FixedClock
+) -> None:
+    await receive(store, small_feed(), key="first", first_day=clock.now().date())
+    await importer.import_waiting()
+    booked = next(one for one in listed(store) if one.starts_at > clock.now())
+    hold(store, (booked, 0, 3))
+    clock.advance((booked.starts_at - clock.now()).total_seconds() + 60)
+    later = {name: Run("20:00", run.stops) for name, run in small_feed().runs.items()}
+    feed = await receive(store, small_feed(**later), key="second", first_day=clock.now().date())
+    await importer.import_waiting()
+    assert booked.id in read(store, feed).report.withheld_departure_ids
+    assert next(one for one in listed(store) if one.id == booked.id).starts_at == booked.starts_at
