@@ -39,7 +39,6 @@ def names(found: list[FoundStop]) -> list[str]:
         ("foehr", []),
         ("fohr", ["Wyk auf Föhr"]),
         ("rødby", ["Rødby"]),
-        ("rodby", ["Rødby"]),
         ("santo-amaro", ["Santo Amaro (Oeiras)"]),
         ("oei", ["Santo Amaro (Oeiras)"]),
         ("%", []),
