@@ -1,7 +1,7 @@
 # What people and CI do here. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up test check prove-quick prove format proto openapi lock
+.PHONY: help setup setup-dev demo up test check prove-quick prove bench bench-quick format proto openapi lock
 
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
@@ -40,7 +40,7 @@ up: setup ## Start everything and stay until Ctrl-C.
 	@$(BIN)/headway up $(ARGS)
 
 test: setup-dev ## Run the tests but for the fault runs (ARGS go to pytest).
-	@$(BIN)/pytest --ignore=tests/faults --numprocesses=2 --dist=loadfile $(ARGS)
+	@$(BIN)/pytest --ignore=tests/faults --numprocesses=2 --dist=loadfile -m "not release" $(ARGS)
 
 check: setup-dev ## Check format, lint, types and, with tests/architecture, imports, names, sizes, contracts, locks.
 	@$(BIN)/ruff format --check
@@ -65,9 +65,21 @@ proto: setup-dev ## Generate proto/gen from the contracts.
 openapi: setup-dev ## Write gateway/openapi.json from the routes.
 	@$(BIN)/python -m gateway.openapi
 
+.venv/.bench: requirements/bench.lock .venv/.dev
+	@echo "Installing what measuring needs into .venv ..."
+	@$(PIP) install --require-hashes -r requirements/bench.lock
+	@touch $@
+
+bench: .venv/.bench ## Measure beside peers and write docs/benchmarks.md (half an hour; ARGS=NAME for some).
+	@$(BIN)/python -m bench $(ARGS)
+
+bench-quick: .venv/.bench ## The same, one pair each and nothing written.
+	@$(BIN)/python -m bench --quick $(ARGS)
+
 lock: ## Pin what pyproject.toml asks for (ARGS=--upgrade takes the newest).
 	@$(PYTHON) -m venv build/lock
 	@build/lock/bin/pip install -qq --disable-pip-version-check uv
 	@echo hatchling | $(COMPILE) --extra dev --output-file requirements/dev.lock
 	@echo hatchling | $(COMPILE) --constraint requirements/dev.lock --output-file requirements/run.lock
+	@echo hatchling | $(COMPILE) --extra dev --extra bench --constraint requirements/dev.lock --output-file requirements/bench.lock
 	@rm -rf build/lock

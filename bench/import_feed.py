@@ -49,6 +49,7 @@ def told(runs: list[tuple[float, float, float, Any, int]], alone: list[float]) -
     seconds, weights, slowest, feeds, holds = zip(*runs, strict=True)
     report = Report("S3", "seconds to on sale", round(statistics.median(seconds), 2))
     report.peers = {"limit": SECONDS_MAX}
+    report.ratios = {"S3:limit": round(report.ours / SECONDS_MAX, 2)}
     report.spread = {"ours": (min(seconds), max(seconds)), "weight_mebibytes": (min(weights), max(weights))}
     report.checks = {
         "every departure and call of the feed is on sale": all(

@@ -95,6 +95,7 @@ def told(loads: dict[str, list[Answers]], seconds: float) -> Report:
     figures = {name: figures_of(answers, seconds) for name, answers in loads.items()}
     report = Report("S2", "ms at p99", figures["paced"]["p99_ms"])
     report.peers = {"limit": P99_MS_MAX}
+    report.ratios = {"S2:limit": round(report.ours / P99_MS_MAX, 2)}
     report.spread = {
         name: (min(one.p(99) for one in answers), max(one.p(99) for one in answers)) for name, answers in loads.items()
     }

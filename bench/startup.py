@@ -31,6 +31,7 @@ def measure(options: argparse.Namespace) -> Report:
     report = Report("S1", "seconds to ready", round(statistics.median(seconds), 2))
     report.spread = {"ours": (min(seconds), max(seconds)), "weight_mebibytes": (min(weights), max(weights))}
     report.peers = {"limit": READY_SECONDS_MAX}
+    report.ratios = {"S1:limit": round(report.ours / READY_SECONDS_MAX, 2)}
     report.checks = {"every start answered /readyz and /v1/me rightly": all(answers)}
     weight = round(statistics.median(weights), 1)
     report.conditions = {

@@ -218,11 +218,13 @@ def seconds_left(context: Context) -> float | None:
 class RpcServer:
     """A grpc.aio server with health and reflection."""
 
-    def __init__(self, edge: Edge, *, host: str, port: int, has_reflection: bool = True) -> None:
+    def __init__(
+        self, edge: Edge, *, host: str, port: int, has_reflection: bool = True, calls_max: int = CALLS_MAX
+    ) -> None:
         self._edge = edge
         self._has_reflection = has_reflection
         self._names: list[str] = []
-        self.server = aio.server(interceptors=[edge], options=OPTIONS, maximum_concurrent_rpcs=CALLS_MAX)
+        self.server = aio.server(interceptors=[edge], options=OPTIONS, maximum_concurrent_rpcs=calls_max)
         self.health = health_aio.HealthServicer()
         self.port = self.server.add_insecure_port(f"{host}:{port}")
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self.server)

@@ -3,8 +3,8 @@
 import asyncio
 import re
 import shlex
-from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -14,16 +14,8 @@ from cli.outcomes import BreakdownError
 
 Json = dict[str, Any]
 
-OPERATOR = "nordlicht"
-ROUTE = {"feed_route_id": "N4", "short_name": "N4", "long_name": "Hamburg - Rostock along the coast", "mode": "coach"}
-STOPS = (
-    ("hamburg", "Hamburg ZOB", 53.5517, 10.0113, time(7, 0)),
-    ("luebeck", "Lübeck ZOB", 53.8664, 10.6698, time(8, 5)),
-    ("wismar", "Wismar ZOB", 53.8932, 11.4531, time(9, 10)),
-    ("rostock", "Rostock ZOB", 54.0785, 12.1322, time(10, 15)),
-)
-"""The operator's identifier, name, latitude, longitude and arrival in UTC. The towns are real, the coach is not."""
-STAY = timedelta(minutes=5)
+ORIGIN, DESTINATION = "Hamburg ZOB", "Rostock ZOB"
+"""Two stations of the sample network."""
 RIDERS = [{"name": "Ada Lovelace", "category": "adult"}, {"name": "Grace Hopper", "category": "adult"}]
 CONTACT = {"email": "ada@example.com"}
 TIMEOUT_SECONDS = 15.0
@@ -44,7 +36,7 @@ class Guide:
     async def call(
         self, title: str, path: str, tell: Callable[[Json], str], *, method: str = "POST", key: str = "", **body: Any
     ) -> Json:
-        """Make a call and return its answer; `body` is json= or data=."""
+        """Make a call and return its answer; `body` is json=, data= or params=."""
         self._calls += 1
         request = self._request(method, path, key, **body)
         self._say(f"\n{self._calls}. {title}\n   {curl_line(request)}")
@@ -90,63 +82,66 @@ def curl_line(request: httpx2.Request) -> str:
     return SECRET.sub(r"\1\2...", shlex.join(words))
 
 
-async def travel(gateway_url: str, admin: Mapping[str, str], say: Callable[[str], None]) -> None:
-    """Put a departure on sale, book two seats on it and give them back; raise BreakdownError when that fails."""
+async def travel(gateway_url: str, say: Callable[[str], None]) -> None:
+    """Find a coach of the sample network, book two seats and give them back; raise BreakdownError when that fails."""
     # The gateway is a neighbour: reached directly, whatever proxy the environment names.
     async with httpx2.AsyncClient(base_url=f"{gateway_url}/v1", timeout=TIMEOUT_SECONDS, trust_env=False) as client:
         guide = Guide(client, say)
-        departure = await put_on_sale(guide, admin)
-        booking = await book(guide, departure)
+        ride = await find_ride(guide)
+        booking = await book(guide, ride)
         await give_back(guide, booking)
 
 
-async def put_on_sale(guide: Guide, admin: Mapping[str, str]) -> Json:
-    """Do what an operator does first; a second demo on the same day finds the departure of the first."""
+async def find_ride(guide: Guide) -> Json:
+    """Look for tomorrow's first coach from one station to the other."""
+    ends = [await find_stop(guide, name) for name in (ORIGIN, DESTINATION)]
     tomorrow = datetime.now(UTC).date() + timedelta(days=1)
-    token = await guide.call(
-        "The operator's program signs in.",
-        "/oauth/token",
-        lambda token: f"a token for {token['expires_in'] // 60} minutes",
-        data={"grant_type": "client_credentials", **admin},
+    query = {"origin_stop_id": ends[0], "destination_stop_id": ends[1], "date": tomorrow.isoformat(), "passengers": 2}
+    found = await guide.call(
+        "What runs tomorrow, for two?",
+        "/itineraries",
+        lambda found: "; ".join(map(shown, found["items"][:3])),
+        method="GET",
+        params=query,
     )
-    guide.bearer = token["access_token"]
-    return await guide.call(
-        "It puts tomorrow's coach from Hamburg to Rostock on sale.",
-        "/departures",
-        lambda found: f"{found['id']} with {len(found['calls'])} stops and {found['capacity']} seats",
-        key=f"demo-{tomorrow}",
-        json=departure_on(tomorrow),
+    if not found["items"]:
+        raise BreakdownError("The journey ends here: nothing runs tomorrow.")
+    return dict(found["items"][0]["legs"][0])
+
+
+async def find_stop(guide: Guide, name: str) -> str:
+    found = await guide.call(
+        f"Where is {name}?",
+        "/stops",
+        lambda found: ", ".join(f"{one['name']} ({one['id']})" for one in found["items"][:3]) or "nowhere",
+        method="GET",
+        params={"q": name},
     )
+    if not found["items"]:
+        raise BreakdownError(f"The journey ends here: {name} is not in the timetable.")
+    return str(found["items"][0]["id"])
 
 
-def departure_on(day: date) -> Json:
-    """Describe the departure of a day."""
-    calls = []
-    for identifier, name, latitude, longitude, at in STOPS:
-        arrival = datetime.combine(day, at, UTC)
-        stop = {"feed_stop_id": identifier, "name": name, "timezone": "Europe/Berlin"}
-        calls.append(
-            {
-                "stop": stop | {"latitude": latitude, "longitude": longitude},
-                "scheduled_arrival_at": arrival.isoformat(),
-                "scheduled_departure_at": (arrival + STAY).isoformat(),
-            }
-        )
-    return {"operator_id": OPERATOR, "route": ROUTE, "service_date": day.isoformat(), "calls": calls}
+def shown(ride: Json) -> str:
+    """Write a ride that was found in a few words."""
+    leg = ride["legs"][0]
+    price = money(ride["price_from"]) if ride["price_from"] else "no price yet"
+    return f"{leg['route']['short_name']} at {leg['origin']['scheduled_at']}, {ride['seats_available']} seats, {price}"
 
 
-async def book(guide: Guide, departure: Json) -> Json:
-    """Ride from the second stop to the last: ask for a price, hold seats, pay, see a ticket."""
-    guide.bearer = ""
+async def book(guide: Guide, ride: Json) -> Json:
+    """Ride it: ask for a price, hold seats, pay, see a ticket."""
     token = await guide.call("A rider comes along, without an account.", "/guests", lambda _: "a token")
     guide.bearer = token["access_token"]
-    origin, destination = (departure["calls"][place]["stop_id"] for place in (1, -1))
-    leg = {"departure_id": departure["id"], "origin_stop_id": origin, "destination_stop_id": destination}
+    ends = {f"{end}_stop_id": ride[end]["stop_id"] for end in ("origin", "destination")}
     quote = await guide.call(
-        "What do two seats from Lübeck to Rostock cost?",
+        "What do two seats cost on the first of them?",
         "/quotes",
         lambda quote: f"{money(quote['total'])}, promised until {quote['expires_at']}",
-        json={"legs": [leg], "passengers": [{"category": rider["category"]} for rider in RIDERS]},
+        json={
+            "legs": [{"departure_id": ride["departure_id"], **ends}],
+            "passengers": [{"category": rider["category"]} for rider in RIDERS],
+        },
     )
     booking = await guide.call(
         "Hold them, next to each other.",

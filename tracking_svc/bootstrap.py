@@ -30,6 +30,8 @@ from tracking_svc.settings import TrackingSettings
 from tracking_svc.store.work import Work
 
 MIGRATIONS = Path(__file__).parent / "store" / "migrations"
+STREAMS_MAX = 12_000
+"""Every driver has a stream open all day; most are idle at any moment."""
 TRACKING_SERVICE = tracking_service_pb2.DESCRIPTOR.services_by_name["TrackingService"]
 
 
@@ -55,7 +57,8 @@ def build(settings: TrackingSettings, clock: Clock | None = None, *, registry: C
     watchers = Watchers(store)
     edge = Edge(RULES, verifier, clock, registry=registry)
     edge.on_stopping.append(watchers.close)
-    server = RpcServer(edge, host=settings.grpc_host, port=settings.grpc_port, has_reflection=settings.reflection)
+    host, port, reflection = settings.grpc_host, settings.grpc_port, settings.reflection
+    server = RpcServer(edge, host=host, port=port, has_reflection=reflection, calls_max=STREAMS_MAX)
     server.add(
         tracking_service_pb2_grpc.add_TrackingServiceServicer_to_server,
         TrackingServicer(watchers, feed, verifier=verifier, clock=clock),

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from math import isfinite
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -35,6 +34,7 @@ FRESHNESS = {
     Freshness.STALE: positions_pb2.FRESHNESS_STALE,
     Freshness.UNKNOWN: positions_pb2.FRESHNESS_UNKNOWN,
 }
+METERS_MAX = 100_000_000
 STATE_NUMBERS: dict[DepartureState, Any] = {
     state: timetable_pb2.DepartureState.Value(f"DEPARTURE_STATE_{state.upper()}") for state in DepartureState
 }
@@ -165,7 +165,7 @@ def pattern_in(pattern: timetable_pb2.Pattern) -> Pattern:
         named = (stop.id, stop.feed_stop_id, stop.name, stop.timezone)
         calls.append(PatternCall(*named, *place, arrives, departs, call.distance_meters))
     places = [*shape, *((call.latitude, call.longitude, call.distance_meters) for call in calls)]
-    if len(calls) < 2 or not all(isfinite(value) for place in places for value in place):
+    if len(calls) < 2 or not all(abs(y) <= 90 and abs(x) <= 180 and abs(far) <= METERS_MAX for y, x, far in places):
         raise MalformedPattern
     return Pattern(pattern.id, tuple(calls), shape)
 

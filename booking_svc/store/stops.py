@@ -15,6 +15,8 @@ from booking_svc.store.tables import StopRow
 from chassis.database import table_of
 
 STOPS = table_of(StopRow)
+LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "æ": "ae", "œ": "oe", "þ": "th"})
+"""Letters that have no accent to take away."""
 # Statements of searches are built once: building one costs more than running it.
 BY_ID = sa.select(STOPS).where(STOPS.c.id.in_(sa.bindparam("ids", expanding=True)))
 ASKED: sa.BindParameter[list[str]] = sa.bindparam("ids", expanding=True)
@@ -110,7 +112,7 @@ class Stops:
 
 def searchable(text: str) -> str:
     """Write text without case and accents, a space before each word."""
-    letters = unicodedata.normalize("NFKD", text.casefold())
+    letters = unicodedata.normalize("NFKD", text.casefold().translate(LETTERS))
     plain = "".join(letter if letter.isalnum() else " " for letter in letters if not unicodedata.combining(letter))
     return "".join(f" {word}" for word in plain.split())
 

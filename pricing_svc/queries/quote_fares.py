@@ -20,7 +20,9 @@ def read_tariff(work: Work, asked: Sequence[QuoteRequest]) -> Tariff:
     departures = work.departures.find({departure_id for request in asked for departure_id in request.departure_ids})
     policies = work.fare_policies.in_force({departure.operator_id for departure in departures.values()})
     patterns = work.patterns.find({departure.pattern_id for departure in departures.values()})
-    return Tariff(departures, patterns, policies)
+    # A pattern that another process forgot just before its departure came is learned anew with it.
+    whole = {id_: departure for id_, departure in departures.items() if departure.pattern_id in patterns}
+    return Tariff(whole, patterns, policies)
 
 
 def quote_or_failure(work: Work, tariff: Tariff, asked: QuoteRequest, lifetime: timedelta) -> Quote | Failure:

@@ -10,12 +10,13 @@ from packaging.utils import canonicalize_name
 from tests.architecture.tree import PYPROJECT, ROOT, name_of
 
 LOCKS = sorted((ROOT / "requirements").glob("*.lock"))
-RUN, DEV = ROOT / "requirements" / "run.lock", ROOT / "requirements" / "dev.lock"
+RUN, DEV, BENCH = (ROOT / "requirements" / f"{name}.lock" for name in ("run", "dev", "bench"))
 PROJECT = PYPROJECT["project"]
 BUILD = PYPROJECT["build-system"]["requires"]
 WISHES = {
     RUN: [*PROJECT["dependencies"], *BUILD],
     DEV: [*PROJECT["dependencies"], *BUILD, *PROJECT["optional-dependencies"]["dev"]],
+    BENCH: [*PROJECT["dependencies"], *BUILD, *PROJECT["optional-dependencies"]["bench"]],
 }
 
 ADDRESS = re.compile(r"\w+://|\s@\s|--(extra-)?index-url|--find-links|--trusted-host|-[ie]\s")
@@ -65,7 +66,7 @@ def test_locks_satisfy_the_project_file(lock: Path):
 
 def test_testing_happens_with_what_runs():
     """The lock for testing holds the lock for running, version for version."""
-    assert pins(RUN).items() <= pins(DEV).items()
+    assert pins(RUN).items() <= pins(DEV).items() <= pins(BENCH).items()
 
 
 def test_there_is_one_kind_of_lock():

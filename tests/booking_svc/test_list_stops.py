@@ -39,6 +39,7 @@ def names(found: list[FoundStop]) -> list[str]:
         ("foehr", []),
         ("fohr", ["Wyk auf Föhr"]),
         ("rødby", ["Rødby"]),
+        ("rodby", ["Rødby"]),
         ("santo-amaro", ["Santo Amaro (Oeiras)"]),
         ("oei", ["Santo Amaro (Oeiras)"]),
         ("%", []),

@@ -47,7 +47,7 @@ def test_publishing_is_told(store: Store[Work]) -> None:
     (told,) = events(store)
     assert told.subject == f"headway.v1.departure.published.{OPERATOR}.{published.id}"
     event = departure_events_pb2.DeparturePublished.FromString(told.payload)
-    assert (event.departure.id, len(event.departure.calls)) == (published.id, 4)
+    assert (event.departure.id, event.departure.pattern_id) == (published.id, published.pattern.id)
 
 
 def test_nobody_gets_on_at_the_end_nor_off_at_the_start(store: Store[Work]) -> None:

@@ -31,9 +31,11 @@ from chassis.rpc_server import Edge, RpcServer
 
 TRACKING, TIMETABLE = "/headway.tracking.v1.TrackingService/", "/headway.booking.v1.TimetableService/"
 RULES: Rules = {
-    TRACKING + "GetVehicle": PUBLIC,
+    **{
+        TRACKING + method.name: PUBLIC
+        for method in tracking_service_pb2.DESCRIPTOR.services_by_name["TrackingService"].methods
+    },
     TRACKING + "ReportPositions": needs("positions:write", "fleet"),
-    TRACKING + "StreamPositions": PUBLIC,
     **{
         TIMETABLE + method.name: SERVICES
         for method in timetable_service_pb2.DESCRIPTOR.services_by_name["TimetableService"].methods

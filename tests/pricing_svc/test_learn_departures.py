@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import grpc
 import pytest
+import sqlalchemy as sa
 
 from chassis.errors import Unavailable
 from chassis.keys import Signer
@@ -15,6 +16,7 @@ from pricing_svc.flows.timetable import Timetable
 from pricing_svc.loops import tidy
 from pricing_svc.queries.quote_fare import quote_fare
 from pricing_svc.settings import PricingSettings
+from pricing_svc.store.patterns import TABLE
 from pricing_svc.store.work import Work
 from tests.clocks import FixedClock
 from tests.pricing_svc import network, service
@@ -126,6 +128,17 @@ async def test_a_pattern_that_was_forgotten_meanwhile_is_asked_for_again(
     await learner.keep([later], message_id="evt_2")
     assert booking.patterns_asked == [later.pattern_id] * 2
     assert ask(serving_store, quote_fare, asked=asked(leg("dep_2")), lifetime=LIFETIME).total_minor == 505
+
+
+async def test_a_departure_whose_pattern_another_process_forgot_is_learned_with_it(
+    pricing: Pricing, booking: BookingsTimetable
+):
+    await rebuilt(pricing)
+    booking.add(network.message("dep_1"))
+    await pricing.keep(network.departure("dep_1"))
+    await pricing.store.write(lambda work: work.connection.execute(sa.delete(TABLE)) and None)
+    assert (await pricing.quote(asked())).total.amount_minor == 505
+    assert (booking.asked, booking.patterns_asked) == (["dep_1"], [network.message().pattern_id])
 
 
 async def test_a_batch_learns_what_exists_and_tells_what_does_not(pricing: Pricing, booking: BookingsTimetable):

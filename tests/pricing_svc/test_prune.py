@@ -8,16 +8,20 @@ import sqlalchemy as sa
 from chassis.inbox import Inbox
 from chassis.outbox import Outbox
 from chassis.store import Store
+from pricing_svc import translate
 from pricing_svc.domain.departure import Availability
 from pricing_svc.loops import tidy
 from pricing_svc.store.availabilities import Availabilities
 from pricing_svc.store.departures import Departures
+from pricing_svc.store.patterns import TABLE
 from pricing_svc.store.work import Work
 from pricing_svc.use_cases import prune as pruning
 from pricing_svc.use_cases.keep_availability import keep_availability
+from pricing_svc.use_cases.keep_patterns import keep_patterns
 from pricing_svc.use_cases.prune import prune
 from tests.clocks import FixedClock
 from tests.pricing_svc import network
+from tests.pricing_svc.network import START
 from tests.pricing_svc.service import ask, commit, keep, put_in_force
 
 DAY = timedelta(days=1)
@@ -36,6 +40,30 @@ def test_departures_are_forgotten_two_days_after_their_end_with_their_availabili
     assert rows(store, Departures.table, "id") == {"dep_new"}
     assert rows(store, Availabilities.table, "departure_id") == {"dep_new"}
     assert commit(store, prune) == 0
+
+
+def test_patterns_are_forgotten_two_days_after_they_came_once_no_departure_has_them(
+    store: Store[Work], clock: FixedClock
+):
+    soon, late = (
+        network.departure("dep_soon"),
+        network.departure("dep_late", line=network.LINE[:2], start=START + 9 * DAY),
+    )
+    keep(store, soon, late)
+    commit(store, keep_patterns, patterns=[network.pattern_of(network.departure(line=network.LINE[1:]))])
+    assert commit(store, prune) == 0, "a pattern comes before its departures"
+    clock.advance(5 * DAY.total_seconds())
+    assert commit(store, prune) == 3, "a departure, its pattern and the one that nobody has"
+    assert rows(store, TABLE, "id") == {late.pattern_id}
+    assert commit(store, prune) == 0
+
+
+def test_patterns_are_forgotten_in_steps(store: Store[Work], clock: FixedClock, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(pruning, "STEP_ROWS", 2)
+    lines = [network.LINE[:2], network.LINE[:3], network.LINE[1:], network.LINE[2:], network.LINE]
+    commit(store, keep_patterns, patterns=[translate.pattern_in(network.pattern(line)) for line in lines])
+    clock.advance(3 * DAY.total_seconds())
+    assert [commit(store, prune) for _ in range(4)] == [2, 2, 1, 0]
 
 
 def test_messages_are_remembered_longer_than_a_stream_keeps_them(store: Store[Work]):

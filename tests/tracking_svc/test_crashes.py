@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -18,8 +18,12 @@ from grpc import StatusCode, aio
 from chassis.clock import SystemClock
 from chassis.keys import Signer
 from tests.tracking_svc import fleet
-from tests.tracking_svc.fleet import FERRY_DEVICE, bearer, history, newest, opened, way, wire
+from tests.tracking_svc.fleet import FERRY_DEVICE, bearer, commit, history, newest, opened, way, wire
+from tests.tracking_svc.test_follow_vehicle import ONCE, facts, ride
+from tests.tracking_svc.timetable import START, departure, pattern
 from tests.tracking_svc.wires import Driver, Metadata, exchange, stub_at
+from tracking_svc.use_cases.keep_departures import keep_departures
+from tracking_svc.use_cases.keep_patterns import keep_patterns
 
 ROOT = Path(__file__).parents[2]
 POINTS = ("tracking.frame_committed", "writer.before_commit", "writer.after_commit", "tracking.frame_committed")
@@ -118,6 +122,27 @@ async def test_killed_around_a_commit_before_its_acknowledgement_nothing_is_lost
     with opened(url, SystemClock()) as store:
         assert history(store) == sent
         assert newest(store) == sent[-1]
+
+
+async def test_killed_while_a_vehicle_runs_a_departure_every_call_is_told_once(
+    url: str, keys_dir: Path, metadata: Metadata
+):
+    """Progress, visits and facts are written with the frame: what was before the crash is gone on from."""
+    start = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=400)
+    with opened(url, SystemClock()) as store:
+        commit(store, keep_patterns, patterns=[pattern()])
+        commit(store, keep_departures, departures=[departure(start=start)])
+    ways = [replace(point, recorded_at=point.recorded_at - START + start) for point in ride()]
+    driver = Driver([replace(point, sequence=place) for place, point in enumerate(ways, 1)], Random(4), batch_max=2)
+    for point in POINTS:
+        async with process(url, keys_dir, faults=f"{point}:kill:4") as running:
+            await drive_until_cut(running, driver, metadata)
+            assert await running.ended() == -signal.SIGKILL
+    async with process(url, keys_dir) as running, stub_at(running.address) as stub:
+        await driver.drive(stub, metadata)
+    assert driver.is_done
+    with opened(url, SystemClock()) as store:
+        assert [fact for fact in facts(store) if fact[1] is not None] == ONCE
 
 
 async def test_told_to_stop_it_ends_open_streams_and_keeps_what_it_acknowledged(

@@ -88,7 +88,10 @@ def test_a_call_without_a_time_takes_the_last_given_before_it():
     assert found == [(0, 0), (120, 120), (120, 120), (360, 360)]
 
 
-@pytest.mark.parametrize("breaking", [{"calls": 1}, {"latitude": float("nan")}, {"meters": float("inf")}])
+@pytest.mark.parametrize(
+    "breaking",
+    [{"calls": 1}, {"latitude": float("nan")}, {"latitude": 91.0}, {"meters": 1e9}, {"meters": float("inf")}],
+)
 def test_a_pattern_that_cannot_be_followed_is_refused(breaking: dict[str, Any]):
     told = pattern_message(stops=breaking.get("calls", 4))
     told.calls[0].stop.latitude = breaking.get("latitude", 1.0)

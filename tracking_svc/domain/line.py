@@ -10,6 +10,7 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 DEGREE_METERS = 111_195.0
 """One degree of a great circle on a sphere of 6,371 km."""
@@ -19,6 +20,8 @@ DETOUR_METERS = 80.0
 """How much the way along the line and the straight way commonly differ."""
 ASIDE_METERS_MAX = 120.0
 """Farther from a drawn line a vehicle is not on it."""
+PASSAGE_METERS = 100.0
+"""Places that lie farther apart along the line are on different passages of it."""
 UNDRAWN_ASIDE = 0.3
 """Where only stops are known: how far from the straight line between two the way may bulge, as a part of it."""
 REACHED_METERS = 30.0
@@ -42,6 +45,24 @@ class Place:
     aside: float
 
 
+class Segment(NamedTuple):
+    """A straight part of a line, in metres."""
+
+    x: float
+    y: float
+    dx: float
+    dy: float
+    square: float
+    """Its length, squared."""
+    along: float
+    ahead: float
+    """How far along the ride it begins, and how much farther it ends."""
+    aside_max: float
+    """Farther from it a vehicle is not on it."""
+    reach: float
+    """Nothing farther east, west, north or south of its beginning is near it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """A line in metres east and north of its first point, with the calls and the timetable along it."""
@@ -49,11 +70,9 @@ class Line:
     origin: tuple[float, float]
     scale: float
     """Metres of a degree of longitude here."""
-    xs: tuple[float, ...]
-    ys: tuple[float, ...]
+    segments: tuple[Segment, ...]
     meters: tuple[float, ...]
-    """Along the ride, never falling."""
-    is_drawn: bool
+    """How far along the ride each point is, never falling."""
     calls: tuple[float, ...]
     """How far along each call is, never falling."""
     arrivals: tuple[int, ...]
@@ -70,34 +89,27 @@ class Line:
 
     def at(self, along: float) -> tuple[float, float]:
         """Return the point that lies so far along, in metres east and north."""
-        place = min(max(bisect_right(self.meters, along), 1), len(self.meters) - 1)
-        before, after = self.meters[place - 1], self.meters[place]
-        part = 0.0 if after <= before else min(max((along - before) / (after - before), 0.0), 1.0)
-        x, y = self.xs[place - 1], self.ys[place - 1]
-        return x + part * (self.xs[place] - x), y + part * (self.ys[place] - y)
+        segment = self.segments[min(max(bisect_right(self.meters, along), 1), len(self.segments)) - 1]
+        part = min(max((along - segment.along) / segment.ahead, 0.0), 1.0) if segment.ahead else 0.0
+        return segment.x + part * segment.dx, segment.y + part * segment.dy
 
     def places(self, x: float, y: float, *, first: float, last: float) -> list[Place]:
         """Return the nearest place of each passage of the line, between two distances along it, near a point."""
-        start = max(bisect_left(self.meters, first) - 1, 0)
-        end = min(bisect_right(self.meters, last), len(self.meters) - 1)
+        start, end = max(bisect_left(self.meters, first) - 1, 0), bisect_right(self.meters, last)
         found: list[Place] = []
-        is_same_passage = False
-        for place in range(start, end):
-            x0, y0, meters = self.xs[place], self.ys[place], self.meters[place]
-            dx, dy = self.xs[place + 1] - x0, self.ys[place + 1] - y0
-            square = dx * dx + dy * dy
-            part = ((x - x0) * dx + (y - y0) * dy) / square if square else 0.0
-            part = 0.0 if part < 0 else 1.0 if part > 1 else part
-            aside = math.hypot(x0 + part * dx - x, y0 + part * dy - y)
-            if aside > (ASIDE_METERS_MAX if self.is_drawn else ASIDE_METERS_MAX + UNDRAWN_ASIDE * math.sqrt(square)):
-                is_same_passage = False
+        for x0, y0, dx, dy, square, meters, ahead, aside_max, reach in self.segments[start:end]:
+            east, north = x - x0, y - y0
+            if not (-reach < east < reach and -reach < north < reach):
                 continue
-            along = min(max(meters + part * (self.meters[place + 1] - meters), first), last)
-            if not is_same_passage:
-                found.append(Place(along, aside))
+            part = min(max((east * dx + north * dy) / square, 0.0), 1.0) if square else 0.0
+            aside = math.hypot(part * dx - east, part * dy - north)
+            if aside > aside_max:
+                continue
+            place = Place(min(max(meters + part * ahead, first), last), aside)
+            if not found or place.along - found[-1].along > PASSAGE_METERS:
+                found.append(place)
             elif aside < found[-1].aside:
-                found[-1] = Place(along, aside)
-            is_same_passage = True
+                found[-1] = place
         return found
 
     def is_near_start(self, latitude: float, longitude: float) -> bool:
@@ -142,13 +154,22 @@ def draw(
     """Make a line through points; the calls lie along it."""
     origin = points[0][:2]
     scale = DEGREE_METERS * math.cos(math.radians(origin[0]))
+    meters = rising([meters for _, _, meters in points])
+    xs = [(longitude - origin[1]) * scale for _, longitude, _ in points]
+    ys = [(latitude - origin[0]) * DEGREE_METERS for latitude, _, _ in points]
+    segments = []
+    for place in range(len(points) - 1):
+        dx, dy = xs[place + 1] - xs[place], ys[place + 1] - ys[place]
+        length = math.hypot(dx, dy)
+        aside_max = ASIDE_METERS_MAX + (0.0 if is_drawn else UNDRAWN_ASIDE * length)
+        ahead = meters[place + 1] - meters[place]
+        start = (xs[place], ys[place], dx, dy, length * length, meters[place])
+        segments.append(Segment(*start, ahead, aside_max, aside_max + length))
     return Line(
         origin=origin,
         scale=scale,
-        xs=tuple((longitude - origin[1]) * scale for _, longitude, _ in points),
-        ys=tuple((latitude - origin[0]) * DEGREE_METERS for latitude, _, _ in points),
-        meters=rising([meters for _, _, meters in points]),
-        is_drawn=is_drawn,
+        segments=tuple(segments),
+        meters=meters,
         calls=rising(calls),
         arrivals=tuple(arrivals),
         departures=tuple(departures),

@@ -197,11 +197,11 @@ class Follower:
 
     def _meet(self, ride: Ride, at: int, x: float, y: float) -> Place | None:
         """Find where on the line a vehicle is of which nothing is known: at its start, or not long before its time."""
-        line = ride.line
+        line, start = ride.line, ride.line.calls[0] + START_METERS
         places = [
             place
-            for place in line.places(x, y, first=0.0, last=line.length)
-            if place.along <= line.calls[0] + START_METERS or ride.late_by(place.along, at) >= -AHEAD_SECONDS
+            for place in line.places(x, y, first=0.0, last=line.length if ride.is_begun(at) else start)
+            if place.along <= start or ride.late_by(place.along, at) >= -AHEAD_SECONDS
         ]
         lateness = {place: abs(ride.late_by(place.along, at)) / PATIENCE_SECONDS for place in places}
         return min(places, key=lambda place: off_line(place) + lateness[place], default=None)

@@ -14,7 +14,7 @@ from tracking_svc.store.work import Work
 
 BACK = timedelta(days=1)
 """How far back a late point is taken into account."""
-AGAIN_MAX = 2500
+AGAIN_MAX = 1000
 """How many points are gone over again at most, well within the 50 ms that a call may hold the writer."""
 
 RETRACTIONS = {CallFact.ARRIVED: CallFact.ARRIVAL_RETRACTED, CallFact.DEPARTED: CallFact.DEPARTURE_RETRACTED}
