@@ -1,5 +1,6 @@
 """Brings a database to the newest revision of its service; refuses one that a newer version has been at."""
 
+import time
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -10,6 +11,8 @@ from alembic.script import ScriptDirectory
 from chassis.database import Database
 
 LOCK_NUMBER = 4_730_188
+PATIENCE_SECONDS = 30.0
+LOOK_SECONDS = 0.25
 NEWER = (
     "The database of {owner} is at revision {present}, which this version does not know: a newer version of Headway"
     " has used it. Start that version, or give this one another --data-dir or database."
@@ -18,6 +21,7 @@ NEWER = (
 
 def migrate(database: Database, folder: Path) -> None:
     """Apply the revisions that a folder brings and the database lacks, in one transaction."""
+    wait_for(database)
     scripts = ScriptDirectory(str(folder), version_locations=[str(folder)])
     with database.writer.begin() as connection:
         if not database.is_sqlite:
@@ -33,3 +37,17 @@ def migrate(database: Database, folder: Path) -> None:
             for script in reversed(list(scripts.iterate_revisions("heads", present or "base"))):
                 script.module.upgrade()
         context.stamp(scripts, "heads")
+
+
+def wait_for(database: Database) -> None:
+    """Wait for a server that is starting again itself; end with a sentence if it stays away."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            database.writer.connect().close()
+            return
+        except sa.exc.OperationalError as error:
+            if database.is_sqlite or time.monotonic() > until:
+                cause = str(error.orig).strip().splitlines()[0]
+                raise SystemExit(f"The database does not let us in: {cause}") from None
+        time.sleep(LOOK_SECONDS)

@@ -11,7 +11,7 @@ import subprocess
 import sysconfig
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -73,37 +73,74 @@ def postgres_binaries() -> Path | None:
     return Path(wheel.origin).parent / "pginstall" / "bin" if wheel and wheel.origin else None
 
 
+class PostgresServer:
+    """A PostgreSQL of our own; it refuses to run as root, so root runs it as another account."""
+
+    def __init__(self, binaries: Path, folder: Path, account: str | None) -> None:
+        self._folder, self._data = folder, folder / "data"
+        self._serve = [*run_as(account), *ending_with_us(), binaries / "postgres", "-D", self._data, "-k", folder]
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = 0
+        command = [*run_as(account), binaries / "initdb", "-D", self._data, "-U", "postgres", "--auth=trust"]
+        command += ["-E", "UTF8", "--no-locale", "--no-sync"]
+        subprocess.run(command, check=True, capture_output=True, cwd=folder)
+        self.start_again()
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+
+    def start_again(self) -> None:
+        """Start on the port that it had; the first time on one that is free, and another if somebody is quicker."""
+        for _ in range(3):
+            port = self.port or free_port()
+            log = self._folder / "log"
+            listen = ["-p", str(port), "-c", "listen_addresses=127.0.0.1"]
+            with log.open("ab") as output:
+                process = subprocess.Popen([*self._serve, *listen], stdout=output, stderr=output, cwd=self._folder)
+            url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
+            if is_up(lambda url=url: answers(url, self._data), process):
+                self._process, self.port = process, port
+                return
+        raise RuntimeError(f"PostgreSQL did not start: {log.read_text()}")
+
+    def kill(self) -> None:
+        """End it as an immediate shutdown does: nothing is finished, the log is replayed at the next start."""
+        self._end(signal.SIGQUIT)
+
+    def stop(self) -> None:
+        self._end(signal.SIGINT)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is not None:
+            end(self._process, how)
+            self._process = None
+
+
 @contextmanager
-def postgres(binaries: Path) -> Iterator[str]:
-    """Run a server of our own and give its URL; it refuses to run as root, so root runs it as another account."""
+def postgres_server(binaries: Path) -> Iterator[PostgresServer]:
+    """Run a server that may be killed and started again."""
     accounts = [entry.pw_name for entry in pwd.getpwall()]
     account = None if os.geteuid() else next(name for name in ("postgres", "nobody") if name in accounts)
     with temporary_folder("postgres", owner=account) as folder:
-        data = folder / "data"
-        initdb = [*run_as(account), binaries / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "-E", "UTF8"]
-        subprocess.run([*initdb, "--no-locale", "--no-sync"], check=True, capture_output=True, cwd=folder)
-        serve = [*run_as(account), *ending_with_us(), binaries / "postgres", "-D", data, "-k", folder]
-        process, url = serve_postgres(serve, folder)
+        server = PostgresServer(binaries, folder, account)
         try:
-            yield url
+            yield server
         finally:
-            end(process, signal.SIGINT)
+            server.stop()
 
 
-def serve_postgres(command: Sequence[str | Path], folder: Path) -> tuple[subprocess.Popen[bytes], str]:
-    """Serve on a port that is free; try others if somebody is quicker."""
-    log = folder / "log"
-    for _ in range(3):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
-        listen = ["-p", str(port), "-c", "listen_addresses=127.0.0.1"]
-        with log.open("ab") as output:
-            process = subprocess.Popen([*command, *listen], stdout=output, stderr=output, cwd=folder)
-        if is_up(lambda url=url: answers(url, folder / "data"), process):
-            return process, url
-    raise RuntimeError(f"PostgreSQL did not start: {log.read_text()}")
+@contextmanager
+def postgres(binaries: Path) -> Iterator[str]:
+    """Run a server and give its URL."""
+    with postgres_server(binaries) as server:
+        yield server.url
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def answers(url: str, data: Path) -> bool:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from chassis.database import Database
 from chassis.migrate import LOCK_NUMBER, migrate
+from tests import servers
 
 ROOT = Path(__file__).parents[2]
 FIRST = """
@@ -161,4 +162,33 @@ def test_a_migration_may_take_its_time_and_afterwards_statements_have_their_limi
     with database.writer.connect() as connection:
         names = ("lock_timeout", "statement_timeout")
         assert [connection.execute(sa.text(f"SHOW {name}")).scalar_one() for name in names] == ["2s", "5s"]
+    database.close()
+
+
+@pytest.fixture
+def mortal_postgresql():
+    """A server of the test's own, to be stopped."""
+    binaries = servers.postgres_binaries()
+    if binaries is None:
+        pytest.skip("no PostgreSQL")
+    with servers.postgres_server(binaries) as server:
+        yield server
+
+
+def test_a_database_that_is_starting_is_waited_for(mortal_postgresql, folder):
+    mortal_postgresql.kill()
+    database = Database(mortal_postgresql.url)
+    with ThreadPoolExecutor(1) as thread:
+        migrating = thread.submit(migrate, database, folder)
+        mortal_postgresql.start_again()
+        migrating.result(timeout=30)
+    database.close()
+
+
+def test_a_database_that_stays_away_is_told_in_a_sentence(mortal_postgresql, folder, monkeypatch):
+    mortal_postgresql.kill()
+    monkeypatch.setattr("chassis.migrate.PATIENCE_SECONDS", 0.0)
+    database = Database(mortal_postgresql.url)
+    with pytest.raises(SystemExit, match="The database does not let us in: "):
+        migrate(database, folder)
     database.close()

@@ -19,6 +19,9 @@ import pytest
 from tests.booking_svc.small_feed import Run, small_feed
 from tests.system.running_stack import Stack, admin, client, running
 
+# CI's lives pass these points, too; here each is passed alone.
+pytestmark = pytest.mark.release
+
 POINTS = ("feed.staged_step", "feed.laid_out_step", "feed.before_publish", "feed.finished_day")
 DAYS = 7
 SETTLE_SECONDS = 60

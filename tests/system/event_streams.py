@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,11 +32,11 @@ Events = dict[str, dict[tuple[str, str], list[Event]]]
 """Stream -> what it is about -> events in the order of the stream."""
 
 
-async def read_streams(url: str) -> Events:
-    """Read all streams from their beginning; one that is missing is empty."""
+async def read_streams(url: str, streams: Sequence[str] = STREAMS) -> Events:
+    """Read streams from their beginning; one that is missing is empty."""
     connection = await nats.connect(url)
     try:
-        return {stream: await read_stream(connection.jetstream(), stream) for stream in STREAMS}
+        return {stream: await read_stream(connection.jetstream(), stream) for stream in streams}
     finally:
         await connection.close()
 

@@ -43,9 +43,11 @@ class Stack:
 
 
 @contextmanager
-def running(folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[Stack]:
+def running(
+    folder: Path, *arguments: str, environment: Mapping[str, str] | None = None, module: str = "cli"
+) -> Iterator[Stack]:
     """Start the system, wait until it is ready, and stop it in the end."""
-    command = [sys.executable, "-m", "cli", "up", "--data-dir", str(folder), "--gateway-port", "0", *arguments]
+    command = [sys.executable, "-m", module, "up", "--data-dir", str(folder), "--gateway-port", "0", *arguments]
     quiet = {"GATEWAY_RATE_LIMITS": "off", "BOOKING_HOLDS_PER_RIDER": "0"}
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'proto/gen'}", **quiet, **(environment or {})}
     with (folder.parent / f"{folder.name}.out").open("wb") as output:
