@@ -11,6 +11,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 MEASUREMENTS = {
     "B1": ("hot_departure", "--engine", "postgresql"),
     "B2": ("hot_departure", "--engine", "sqlite"),
+    "E1": ("outbox_relay",),
     "S1": ("startup",),
     "S2": ("search",),
     "S3": ("import_feed",),

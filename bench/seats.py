@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 import uvloop
+from headway.booking.v1.availability_events_pb2 import AvailabilityChanged
 
 from bench.report import Load, drive
 from booking_svc import translate
@@ -122,8 +123,11 @@ class Shop:
         with self.store.database.writer.begin() as connection:
             connection.execute(sa.insert(OCCUPANCIES), row)
 
-    def check(self, departure: Departure, sold: int) -> None:
-        """Count seats by items, masks, counts, events, history and replies: all must say the same."""
+    def check(self, departure: Departure, sold: int, *, is_ours: bool = True) -> None:
+        """Count seats by items, masks, counts, events, history and replies: all must say the same.
+
+        Our own event of availability is one a group; the last must tell what the counts tell.
+        """
         at = departure.id
         mine = sa.select(ITEMS.c.booking_id).where(ITEMS.c.departure_id == at)
         subjects = Outbox.table.c.subject.like(f"%.{at}")
@@ -134,15 +138,22 @@ class Shop:
             "masks": sa.select(sa.func.count()).where(MASKS.c.departure_id == at, MASKS.c.taken == (1 << SEGMENTS) - 1),
             "history": sa.select(sa.func.count()).where(HISTORY.c.booking_id.in_(mine)),
             "held": sa.select(sa.func.count()).where(subjects, Outbox.table.c.stream == "BOOKING"),
-            "changed": sa.select(sa.func.count()).where(subjects, Outbox.table.c.stream == "AVAILABILITY"),
         }
         replies = sa.select(sa.func.count()).select_from(Replies.table)
         with self.store.database.reader.begin() as connection:
             found = {name: connection.execute(query).scalar_one() for name, query in counted.items()}
             counts = connection.execute(sa.select(OCCUPANCIES.c.taken).where(OCCUPANCIES.c.departure_id == at)).scalar()
+            last = connection.execute(
+                sa.select(Outbox.table.c.payload)
+                .where(subjects, Outbox.table.c.stream == "AVAILABILITY")
+                .order_by(Outbox.table.c.position.desc())
+            ).scalar()
             all_replies = connection.execute(replies).scalar_one()
             all_bookings = connection.execute(sa.select(sa.func.count()).select_from(BOOKINGS)).scalar_one()
         is_right = set(found.values()) == {sold} and counts == str([sold] * SEGMENTS) and all_replies == all_bookings
+        if is_ours:
+            told = AvailabilityChanged.FromString(last).seats_free
+            is_right = is_right and list(told) == [departure.capacity - sold] * SEGMENTS
         if not is_right:
             print(f"expected {sold}, found {found}, counts {counts}, replies {all_replies} of {all_bookings}")
         self.is_right = self.is_right and is_right

@@ -21,6 +21,8 @@ log = EventLog(__name__)
 
 GRACE_SECONDS = 5.0
 RESTART_SECONDS = 1.0
+GARBAGE_MIN = 10_000
+"""New objects before a collection looks for cycles among them: a group of calls makes thousands, and none."""
 
 Loop = Callable[[], Awaitable[None]]
 
@@ -74,6 +76,7 @@ async def serve(build: Callable[[], Service]) -> None:
     # What is there by now stays: to look at it again in each collection would stop every call for tens of milliseconds.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(GARBAGE_MIN)
     await stopping.wait()
     await service.stop()
 

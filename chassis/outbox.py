@@ -79,6 +79,11 @@ class Outbox:
         for event in () if self._is_off else events:
             self._transaction.put_off(self.adding, self._row(event))
 
+    def add_latest(self, event: object, *, of: str) -> None:
+        """Write an event that makes those before it needless: of a group's only the last is written."""
+        if not self._is_off:
+            self._transaction.put_off(self.adding, self._row(event), key=of)
+
     def _row(self, event: object) -> dict[str, object]:
         envelope = self._encode(event)
         return {

@@ -1,7 +1,7 @@
 """Publishes outbox rows in order and brings back what a broker has lost."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from itertools import groupby, islice
@@ -104,17 +104,24 @@ class Relay:
         """Publish some of what waits, mark what was acknowledged, return how many rows there were."""
         rows = await self._store.read(unpublished, limit=READ_MAX, refused=sorted(self._refused))
         self._waiting.set(len(rows))
-        by_stream = attrgetter("stream")
-        for stream, group in groupby(sorted(rows, key=by_stream), by_stream):
-            while batch := list(islice(group, BATCH_MAX)):
-                fault_point("relay.read")
-                published = await self._publish(stream, batch)
-                fault_point("relay.acknowledged")
-                if not await self._store.write(mark_if_leased, holder=self._holder, published=published):
-                    self._renew_at = 0.0
-                    return 0
-                fault_point("relay.marked")
-        return len(rows)
+        marking: asyncio.Future[bool] | None = None
+        for stream, batch in batches(rows):
+            fault_point("relay.read")
+            published = await self._publish(stream, batch)
+            fault_point("relay.acknowledged")
+            # The database notes one batch while the broker takes the next.
+            if marking is not None and not await marking:
+                return 0
+            marking = asyncio.ensure_future(self._mark(published))
+        return len(rows) if marking is None or await marking else 0
+
+    async def _mark(self, published: Sequence[Published]) -> bool:
+        """Note what the broker has; tell whether we may go on."""
+        is_ours = await self._store.write(mark_if_leased, holder=self._holder, published=published)
+        fault_point("relay.marked")
+        if not is_ours:
+            self._renew_at = 0.0
+        return is_ours
 
     async def _publish(self, stream: str, rows: Sequence[sa.Row[Any]]) -> list[Published]:
         """Publish rows of one stream: many as a batch, few and those of a refused batch one by one."""
@@ -160,6 +167,14 @@ class Relay:
         if row.traceparent:
             headers["traceparent"] = row.traceparent
         return Message(row.id, row.subject, row.payload, headers)
+
+
+def batches(rows: Sequence[sa.Row[Any]]) -> Iterator[tuple[str, list[sa.Row[Any]]]]:
+    """Cut rows into batches of one stream each, in the order in which they were written."""
+    by_stream = attrgetter("stream")
+    for stream, group in groupby(sorted(rows, key=by_stream), by_stream):
+        while batch := list(islice(group, BATCH_MAX)):
+            yield stream, batch
 
 
 def mark_if_leased(work: UnitOfWork, *, holder: str, published: Sequence[Published]) -> bool:

@@ -56,7 +56,10 @@ class Transaction:
         waiting, self._waiting = self._waiting, {}
         for statement, rows in waiting.items():
             options = {"preserve_rowcount": True, "only_inserts": type(statement) is sa.Insert}
-            written = connection.execute(statement, list(rows.values()), execution_options=options)
+            values: Any = list(rows.values())
+            if statement.get_execution_options().get("by_column"):
+                values = {name: [row[name] for row in values] for name in values[0]}
+            written = connection.execute(statement, values, execution_options=options)
             if written.rowcount < len(rows):
                 raise LostRace
         self._is_flushing, self.has_written = False, has_written

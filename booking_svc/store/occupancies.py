@@ -139,12 +139,20 @@ class Occupancies:
         for item in items:
             ride = ride_mask(item.origin_sequence, item.destination_sequence)
             for word, bits in words(ride):
-                row = {"departure_id": item.departure_id, "seat_index": item.seat_index, "word": word, "taken": bits}
-                self._transaction.put_off(self._taking, row)
+                self._take_word((item.departure_id, item.seat_index, word), bits)
             block = self._block(item.departure_id, item.seat_index // BLOCK_SEATS)
             block[item.seat_index] = block.get(item.seat_index, 0) | ride
             changed = changed.changed(item.origin_sequence, item.destination_sequence, 1)
         return self._save(self._search_later(changed), before=occupancy)
+
+    def _take_word(self, at: tuple[str, int, int], bits: int) -> None:
+        """Let the bits of a word wait, together with those that wait for it already."""
+        if (waiting := self._transaction.waiting(self._taking, at)) is not None:
+            if waiting["taken"] & bits:
+                raise LostRace
+            bits |= waiting["taken"]
+        row = {"departure_id": at[0], "seat_index": at[1], "word": at[2], "taken": bits}
+        self._transaction.put_off(self._taking, row, key=at)
 
     def give(self, occupancy: Occupancy, items: Sequence[Item]) -> Occupancy:
         """Mark the seats of items as free."""
@@ -211,12 +219,16 @@ class Occupancies:
 
 @cache
 def taking_statement(dialect: str, *, is_guarded: bool) -> Any:
-    """Insert a seat's bits, or add them to a row in which none of them is set."""
+    """Insert seats' bits, or add them to rows in which none of them is set; PostgreSQL gets all rows at once."""
     insert = (sqlite if dialect == "sqlite" else postgresql).insert(MASKS)
     free = MASKS.c.taken.op("&")(insert.excluded.taken) == 0
     key = [MASKS.c.departure_id, MASKS.c.seat_index, MASKS.c.word]
     added = {"taken": MASKS.c.taken.op("|")(insert.excluded.taken)}
-    return insert.on_conflict_do_update(index_elements=key, set_=added, where=free if is_guarded else None)
+    taking = insert.on_conflict_do_update(index_elements=key, set_=added, where=free if is_guarded else None)
+    if dialect == "sqlite":
+        return taking
+    arrays = [sa.bindparam(column.name, type_=postgresql.ARRAY(column.type)) for column in MASKS.c]
+    return taking.from_select(list(MASKS.c), sa.select(*map(sa.func.unnest, arrays))).execution_options(by_column=True)
 
 
 @cache

@@ -8,6 +8,7 @@ from sqlalchemy.engine import Connection
 from booking_svc.domain.booking import Item
 from booking_svc.domain.departure import Departure
 from booking_svc.domain.events import AvailabilityChanged
+from booking_svc.domain.occupancy import Occupancy
 from booking_svc.store.bookings import Bookings
 from booking_svc.store.departures import Departures
 from booking_svc.store.feeds import Feeds
@@ -49,8 +50,7 @@ class Work:
 
     def take_seats(self, departure: Departure, items: Sequence[Item]) -> None:
         """Take seats of a departure and tell everybody how many are left."""
-        taken = self.occupancies.take(self.occupancies.get(departure), items)
-        self.outbox.add(AvailabilityChanged(taken, departure.operator_id, self.now))
+        self._tell(departure, self.occupancies.take(self.occupancies.get(departure), items))
 
     def give_seats(self, items: Sequence[Item]) -> None:
         """Give seats back and tell everybody how many are left.
@@ -63,5 +63,7 @@ class Work:
         departures = self.departures.lock(by_departure)
         for departure_id, given in sorted(by_departure.items()):
             departure = departures[departure_id]
-            free = self.occupancies.give(self.occupancies.get(departure), given)
-            self.outbox.add(AvailabilityChanged(free, departure.operator_id, self.now))
+            self._tell(departure, self.occupancies.give(self.occupancies.get(departure), given))
+
+    def _tell(self, departure: Departure, changed: Occupancy) -> None:
+        self.outbox.add_latest(AvailabilityChanged(changed, departure.operator_id, self.now), of=departure.id)
