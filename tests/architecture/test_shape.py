@@ -28,8 +28,8 @@ SHORT_FUNCTION_LINES = 30
 SHORT_FUNCTIONS_MIN = 0.9
 MEDIAN_FUNCTION_LINES_MAX = 10
 FILE_LINES_MAX = 400
-# What is counted: docs/decisions/0009-what-the-figures-of-simple-count.md; the figure: 0011
-CHASSIS_LINES_MAX = 2_000
+# What is counted: docs/decisions/0009-what-the-figures-of-simple-count.md; the figure: 0016
+CHASSIS_LINES_MAX = 2_100
 # docs/decisions/0014-what-the-whole-may-weigh.md
 LINES_MAX = 18_000
 DEPENDENCIES_MAX = 22
