@@ -1,12 +1,13 @@
-"""The documentation's pages; everything they load comes from here."""
+"""The pages: the live one and the documentation's; everything they load comes from here."""
 
 from html import escape
+from importlib.resources import files
 from pathlib import Path
 
 import fastapi_offline
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_redoc_html
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
 from gateway.bodies import Router
@@ -14,15 +15,16 @@ from gateway.problems import PROBLEMS
 
 WEB = Path(__file__).parents[1] / "web"
 VIEWERS = Path(fastapi_offline.__file__).parent / "static"
-VIEWERS_URL, WEB_URL = "/assets/docs", "/assets/web"
+LEAFLET = Path(str(files("js_lib_leaflet"))) / "static/js_lib_leaflet"
+VIEWERS_URL, WEB_URL, LEAFLET_URL = "/assets/docs", "/assets/web", "/assets/leaflet"
 
 router = Router(include_in_schema=False)
 
 
 @router.get("/")
-async def home() -> RedirectResponse:
-    """Lead a visitor to where everything can be tried out."""
-    return RedirectResponse("/docs", status_code=302)
+async def live_page() -> HTMLResponse:
+    """Show the network, and sell rides on it."""
+    return HTMLResponse((WEB / "index.html").read_text())
 
 
 @router.get("/docs")
@@ -55,6 +57,7 @@ async def problems_page() -> HTMLResponse:
 
 
 def serve_files(app: FastAPI) -> None:
-    """Serve the viewers from their installed wheel, and our own pages' files."""
+    """Serve the viewers and Leaflet from their installed wheels, and our own pages' files."""
     app.mount(VIEWERS_URL, StaticFiles(directory=VIEWERS), name="viewers")
+    app.mount(LEAFLET_URL, StaticFiles(directory=LEAFLET), name="leaflet")
     app.mount(WEB_URL, StaticFiles(directory=WEB), name="web")

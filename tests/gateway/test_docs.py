@@ -1,4 +1,4 @@
-"""The documentation works on a machine that has no internet."""
+"""The pages work on a machine that has no internet."""
 
 import re
 from html.parser import HTMLParser
@@ -7,10 +7,10 @@ import pytest
 
 from gateway.caller import KEY_EXAMPLE
 from gateway.problems import PROBLEMS
-from gateway.routes.docs import VIEWERS, WEB
+from gateway.routes.docs import LEAFLET, VIEWERS, WEB
 from tests.gateway.running import Running
 
-PAGES = ["/docs", "/redoc", "/problems"]
+PAGES = ["/", "/docs", "/redoc", "/problems"]
 
 
 class Loaded(HTMLParser):
@@ -52,6 +52,23 @@ async def test_the_viewers_come_from_their_wheel(shared: Running):
     assert "site-packages" in VIEWERS.parts
     sent = (await shared.client.get("/assets/docs/swagger-ui-bundle.js")).content
     assert sent == (VIEWERS / "swagger-ui-bundle.js").read_bytes()
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in WEB.iterdir()))
+async def test_a_file_of_ours_names_no_other_host_and_imports_what_is_there(shared: Running, name: str):
+    reply = await shared.client.get(f"/assets/web/{name}")
+    assert reply.status_code == 200
+    assert "img-src 'self' data:" in reply.headers["content-security-policy"]
+    assert not re.search(r"https?://", reply.text)
+    for imported in re.findall(r'^import .*from "(.+)";$', reply.text, re.MULTILINE):
+        found = await shared.client.get(str(reply.url.join(imported)))
+        assert "javascript" in found.headers["content-type"], imported
+
+
+async def test_leaflet_comes_from_its_wheel(shared: Running):
+    assert "site-packages" in LEAFLET.parts
+    sent = (await shared.client.get("/assets/leaflet/leaflet-src.esm.js")).content
+    assert sent == (LEAFLET / "leaflet-src.esm.js").read_bytes()
 
 
 def test_swagger_ui_asks_no_validator():
