@@ -47,7 +47,7 @@ async def live(stack: Stack) -> None:
     from cli.simulate import Simulation, simulate  # noqa: PLC0415 - likewise
 
     say(f"\nFrom now on the city lives: headway simulate --vehicles {VEHICLES} --riders {RIDERS}")
-    say(f"Look around at {stack.gateway_url}/docs")
+    say(f"Look around at {stack.gateway_url}/")
     try:
         running = {"gateway_url": stack.gateway_url, "admin": stack.admin}
         await simulate(running, Simulation(VEHICLES, RIDERS), say)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from fastapi import APIRouter, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import RedirectResponse, StreamingResponse
 from prometheus_client import CollectorRegistry, generate_latest
 from starlette.types import Message, Receive, Scope, Send
 
@@ -17,6 +17,10 @@ from gateway import edge
 from tests.gateway.running import Running, bearer, problem, running, settings_for
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+async def moved() -> RedirectResponse:
+    return RedirectResponse("/docs", status_code=302)
 
 
 @pytest.fixture
@@ -37,6 +41,8 @@ async def probed(gateway: Running) -> Running:
     async def unkept(response: Response) -> dict[str, str]:
         response.headers["Cache-Control"] = "private, no-store"
         return {}
+
+    router.add_api_route("/moved", moved)
 
     @router.get("/streamed")
     async def streamed() -> StreamingResponse:
@@ -130,7 +136,7 @@ async def test_what_is_read_whole_and_has_no_tag_gets_one_of_its_body(gateway: R
 
 
 async def test_what_is_streamed_not_to_be_kept_refused_or_written_gets_no_tag(probed: Running):
-    for path in ("/unkept", "/streamed", "/nowhere", "/v1/me", "/"):
+    for path in ("/unkept", "/streamed", "/nowhere", "/v1/me", "/moved"):
         reply = await probed.client.get(path, headers={"If-None-Match": "*"})
         assert (reply.status_code == 304, "etag" in reply.headers) == (False, False), path
     assert (await probed.client.get("/streamed")).text == "one two "
