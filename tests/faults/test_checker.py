@@ -134,9 +134,14 @@ def fact_that_never_was(evidence: Evidence) -> None:
     evidence.streams["BOOKING"].append(phantom)
 
 
-def seats_told_with_a_gap(evidence: Evidence) -> None:
-    del evidence.outboxes["booking"][-2]
-    del evidence.streams["AVAILABILITY"][-2]
+def last_seats_never_told(evidence: Evidence) -> None:
+    del evidence.outboxes["booking"][-1]
+    del evidence.streams["AVAILABILITY"][-1]
+
+
+def older_seats_told_last(evidence: Evidence) -> None:
+    for events in (evidence.outboxes["booking"], evidence.streams["AVAILABILITY"]):
+        events[-2], events[-1] = events[-1], events[-2]
 
 
 def event_lost(evidence: Evidence) -> None:
@@ -238,7 +243,8 @@ FORGED: dict[Callable[[Evidence], None], str] = {
     fact_never_told: "every_fact_is_told_once",
     fact_told_twice: "every_fact_is_told_once",
     fact_that_never_was: "every_fact_is_told_once",
-    seats_told_with_a_gap: "every_fact_is_told_once",
+    last_seats_never_told: "every_fact_is_told_once",
+    older_seats_told_last: "every_fact_is_told_once",
     event_lost: "every_event_arrives_once_and_in_order",
     event_doubled: "every_event_arrives_once_and_in_order",
     event_from_nowhere: "every_event_arrives_once_and_in_order",
