@@ -1,4 +1,4 @@
-"""Runs the measurements, each in a process of its own, and writes docs/benchmarks.md."""
+"""Runs the measurements, each in a process of its own, keeps what came of them and writes docs/benchmarks.md of it."""
 
 import argparse
 import json
@@ -7,21 +7,27 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from bench import plot
+
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+KEPT = PAGE.with_suffix("")
 MEASUREMENTS = {
     "B1": ("hot_departure", "--engine", "postgresql"),
     "B2": ("hot_departure", "--engine", "sqlite"),
+    "B3": ("journeys",),
     "E1": ("outbox_relay",),
     "S1": ("startup",),
     "S2": ("search",),
     "S3": ("import_feed",),
 }
 """What the goals are measured by; a name alone chooses one."""
+GROWTH_MAX = 1.5
 HEAD = """# Measurements
 
 Written by `make bench`: each is a file of `bench/` that sets its peers up itself, runs them and us in turn on the same
 machine, and counts the rows afterwards: a figure whose rows are wrong is none. Any of them runs alone:
-`.venv/bin/python -m bench.hot_departure --engine sqlite --json`. A ratio is the median of those of the pairs.
+`.venv/bin/python -m bench.hot_departure --engine sqlite --json`. A ratio is the median of those of the pairs. What a
+figure was measured under stands below it; the load average is the machine's before the run, its other tenants included.
 
 """
 
@@ -32,20 +38,23 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help=f"some of {', '.join(MEASUREMENTS)}; default: all")
     parser.add_argument("--quick", action="store_true", help="one pair each, and nothing is written")
     asked = parser.parse_args()
-    reports, failed = [], 0
+    failed = 0
     for name, command in MEASUREMENTS.items():
         if asked.names and name not in asked.names:
             continue
         done = run(command, is_quick=asked.quick)
         failed += done is None
-        reports += [done] if done else []
-    if not asked.quick and not asked.names:
-        PAGE.write_text(HEAD + "\n".join(map(section, reports)))
+        if done is not None and not asked.quick:
+            KEPT.mkdir(exist_ok=True)
+            (KEPT / f"{name}.json").write_text(json.dumps(done, indent=1) + "\n")
+    if not asked.quick:
+        kept = [KEPT / f"{name}.json" for name in MEASUREMENTS]
+        PAGE.write_text(HEAD + "\n".join(section(json.loads(path.read_text())) for path in kept if path.exists()))
     return 1 if failed else 0
 
 
 def run(command: tuple[str, ...], *, is_quick: bool) -> dict[str, Any] | None:
-    """Run one measurement, show what it prints and return its outcome; None when a check did not hold."""
+    """Run one measurement, show what it prints and return its outcome; None when it was skipped or did not hold."""
     print(f"=== {' '.join(command)}", flush=True)
     line = [sys.executable, "-m", f"bench.{command[0]}", *command[1:], "--json", *(["--quick"] if is_quick else [])]
     done = subprocess.run(line, stdout=subprocess.PIPE, text=True, check=False)
@@ -59,32 +68,33 @@ def run(command: tuple[str, ...], *, is_quick: bool) -> dict[str, Any] | None:
 
 
 def section(report: dict[str, Any]) -> str:
-    """Write one measurement's table, what was checked and under which conditions."""
+    """Write one measurement's charts, its table, what was checked and under which conditions."""
+    goal = report["goal"]
     rows = [f"| **Headway** | {report['ours']:,} | {spread(report, 'ours')} | | |"]
     for peer, value in report["peers"].items():
-        ratio, goal = (
-            report["ratios"].get(f"{report['goal']}:{peer}", ""),
-            report["goals"].get(f"{report['goal']}:{peer}", ""),
-        )
-        rows.append(f"| {peer.replace('_', ' ')} | {value:,} | {spread(report, peer)} | {ratio} | {goal} |")
+        ratio, promised = (report[kind].get(f"{goal}:{peer}", "") for kind in ("ratios", "goals"))
+        rows.append(f"| {peer.replace('_', ' ')} | {value:,} | {spread(report, peer)} | {ratio} | {promised} |")
     beside = [
         f"- {name.replace('_', ' ')}: {value}" for name, value in {**report["beside"], **report["growth"]}.items()
     ]
     checks = [f"- held: {name}" for name, held in report["checks"].items() if held]
     conditions = "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in report["conditions"].items())
-    return "\n".join(
-        [
-            f"## {report['goal']}: {report['unit']}\n",
-            "| | median | spread | ours is times as much | goal |",
-            "|---|---|---|---|---|",
-            *rows,
-            "",
-            *beside,
-            *checks,
-            "",
-            f"Conditions: {conditions}.\n",
-        ]
-    )
+    table = ["| | median | spread | ours is times as much | goal |", "|---|---|---|---|---|", *rows, ""]
+    title = f"## {goal}: {report['unit']}\n"
+    return "\n".join([title, *charts(report), *table, *beside, *checks, "", f"Conditions: {conditions}.\n"])
+
+
+def charts(report: dict[str, Any]) -> list[str]:
+    """Draw what can be compared and how costs grow; return the lines that show it."""
+    drawn = {}
+    if report["peers"]:
+        values = {"Headway": report["ours"], **report["peers"]}
+        drawn[report["goal"]] = plot.bars(f"{report['goal']}: {report['unit']}", values)
+    for place, (name, costs) in enumerate(report["growth"].items()):
+        drawn[f"{report['goal']}-growth-{place}"] = plot.growth(f"{report['goal']}: {name}", costs, at_most=GROWTH_MAX)
+    for name, chart in drawn.items():
+        (KEPT / f"{name}.svg").write_text(chart)
+    return [f"![{name}]({KEPT.name}/{name}.svg)\n" for name in drawn]
 
 
 def spread(report: dict[str, Any], name: str) -> str:
