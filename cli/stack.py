@@ -114,7 +114,9 @@ class Stack:
         """Return a process's whole environment: the user's, but with the addresses that we chose."""
         keys_dir = self.options.data_dir / "keys"
         ours = {"database_url": self.database_url(name), "nats_url": self.nats_url, "keys_dir": keys_dir, **own}
-        return neighbourly() | {f"{name}_{setting}".upper(): str(value) for setting, value in ours.items()}
+        # Booking starts a reader for each feed; gRPC would print a notice about every such fork.
+        quiet = {"GRPC_ENABLE_FORK_SUPPORT": "0"}
+        return neighbourly() | quiet | {f"{name}_{setting}".upper(): str(value) for setting, value in ours.items()}
 
     def database_url(self, name: str) -> str:
         if template := self.options.database_url_template:
