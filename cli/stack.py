@@ -114,7 +114,7 @@ class Stack:
         """Return a process's whole environment: the user's, but with the addresses that we chose."""
         keys_dir = self.options.data_dir / "keys"
         ours = {"database_url": self.database_url(name), "nats_url": self.nats_url, "keys_dir": keys_dir, **own}
-        # Booking starts a reader for each feed; gRPC would print a notice about every such fork.
+        # Booking starts a reader for each feed: gRPC shall not try to take part in such a fork.
         quiet = {"GRPC_ENABLE_FORK_SUPPORT": "0"}
         return neighbourly() | quiet | {f"{name}_{setting}".upper(): str(value) for setting, value in ours.items()}
 

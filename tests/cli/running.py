@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -78,6 +79,13 @@ class Headway:
     def told(self) -> dict[str, Any]:
         """Return what the ready file says now."""
         return json.loads(self.ready_file.read_text())
+
+    def says(self, pattern: str, seconds: float) -> None:
+        """Wait until it has printed something, or has ended."""
+        deadline = time.monotonic() + seconds
+        while not re.search(pattern, self.output) and self.process.poll() is None:
+            assert time.monotonic() < deadline, self.output
+            time.sleep(0.02)
 
     def wait(self, seconds: float = START_SECONDS) -> int:
         """Wait for the end and return the exit code."""
