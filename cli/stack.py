@@ -31,6 +31,7 @@ class Options:
 
     data_dir: Path
     gateway_port: int = 8000
+    gateway_host: str = HOST
     nats_url: str | None = None
     database_url_template: str | None = None
     ready_file: Path | None = None
@@ -106,7 +107,7 @@ class Stack:
         port = self.ports["gateway"]
         own = {f"{name}_address": address for name, address in self.grpc.items()} | dict(self.secrets)
         environment = self.environment(
-            "gateway", host=HOST, port=port, public_grpc_address=self.grpc["tracking"], **own
+            "gateway", host=self.options.gateway_host, port=port, public_grpc_address=self.grpc["tracking"], **own
         )
         return python("gateway", "gateway", environment=environment, is_ready=partial(answers_ok, port, "/readyz"))
 
