@@ -30,11 +30,6 @@ def wait_until(is_so: Callable[[], bool], seconds: float, what: str) -> None:
         time.sleep(0.02)
 
 
-def heed_ctrl_c() -> None:
-    """Undo what a shell does to commands in its background: they ignore SIGINT, and so would their children."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 class Headway:
     """`headway up` or `headway demo` on a data folder and a free port."""
 
@@ -63,7 +58,6 @@ class Headway:
                 env=ENVIRONMENT | environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                preexec_fn=heed_ctrl_c,
             )
 
     @property
