@@ -20,6 +20,9 @@ class DepartureState(StrEnum):
     NOT_COMING = "not_coming"
 
 
+NOT_RUNNING = (DepartureState.CANCELLED, DepartureState.NOT_COMING)
+
+
 @dataclass(frozen=True, slots=True)
 class PatternCall:
     """One call of a pattern: seconds count from the start of the departure, metres from the first call."""
@@ -76,6 +79,8 @@ class Departure:
     feed_trip_id: str
     feed_route_id: str
     service_date: str
+    # When this run of a frequency starts, as GTFS writes it; empty for other departures.
+    feed_start_time: str
     version: int
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from tracking_svc.domain.departures import Availability, Departure, DepartureState, Pattern, PatternCall
+from tracking_svc.domain.departures import NOT_RUNNING, Availability, Departure, DepartureState, Pattern, PatternCall
 from tracking_svc.domain.points import instant
 from tracking_svc.domain.progress import Visit
 from tracking_svc.domain.vehicles import TrackedVehicle
@@ -43,6 +43,14 @@ class LiveCall:
     arrived_at: datetime | None
     departed_at: datetime | None
 
+    def leaves_at(self, now: datetime) -> datetime | None:
+        """Return when a vehicle left or is expected to; it stays for as long as the timetable says, and until then."""
+        if self.departed_at or self.arrived_at:
+            return self.departed_at or max(self.scheduled_departure_at, now)
+        if self.expected_at is None:
+            return None
+        return self.expected_at + (self.scheduled_departure_at - self.scheduled_arrival_at)
+
 
 @dataclass(frozen=True, slots=True)
 class LiveDeparture:
@@ -56,6 +64,12 @@ class LiveDeparture:
     calls: tuple[LiveCall, ...]
     occupancy: Occupancy | None
     observed_at: datetime
+
+    @property
+    def next_call(self) -> int:
+        """Return the place of the call where the vehicle stands or that it goes to."""
+        last = max((place for place, call in enumerate(self.calls) if call.arrived_at), default=0)
+        return min(last + (self.calls[last].departed_at is not None), len(self.calls) - 1)
 
 
 def live_calls(
@@ -82,7 +96,7 @@ def live_calls(
 
 def live_state(departure: Departure, calls: tuple[LiveCall, ...]) -> DepartureState:
     """Tell where a departure is in its life, by what its vehicle shows if that is more than booking says."""
-    if departure.state in (DepartureState.CANCELLED, DepartureState.NOT_COMING):
+    if departure.state in NOT_RUNNING:
         return departure.state
     if calls[-1].arrived_at:
         return DepartureState.COMPLETED

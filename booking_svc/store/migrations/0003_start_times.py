@@ -8,4 +8,7 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    op.add_column("departures", sa.Column("feed_start_time", sa.String(), nullable=False, server_default=""))
+    with op.batch_alter_table("departures") as batch:
+        batch.add_column(sa.Column("feed_start_time", sa.String(), nullable=False, server_default=""))
+    with op.batch_alter_table("departures") as batch:
+        batch.alter_column("feed_start_time", server_default=None, existing_type=sa.String(), existing_nullable=False)
