@@ -10,15 +10,11 @@ from google.transit import gtfs_realtime_pb2
 from headway.gtfs_realtime.v1.gtfs_realtime_pb2 import FeedMessage
 
 from chassis.errors import Unavailable
-from gateway.schemas.gtfs_realtime import ALERT, HEADER, TRIP_UPDATE, VEHICLE_POSITION
+from gateway.openapi import EXAMPLES
 from tests.gateway.recording_services import Edge, gateway_and_services, in_haste, pointers
 from tests.gateway.running import problem
 
-FEEDS = {
-    "vehicle-positions": ("GetVehiclePositions", VEHICLE_POSITION),
-    "trip-updates": ("GetTripUpdates", TRIP_UPDATE),
-    "alerts": ("GetAlerts", ALERT),
-}
+FEEDS = {"vehicle-positions": "GetVehiclePositions", "trip-updates": "GetTripUpdates", "alerts": "GetAlerts"}
 JSON = {"Accept": "application/json"}
 
 
@@ -32,13 +28,14 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edg
 def edge(running: Edge) -> Edge:
     """A gateway whose feeds tell what the documentation shows."""
     running.services.forget()
-    for rpc, told in FEEDS.values():
-        running.services.answers(rpc, ParseDict(shown(told), FeedMessage()))
+    for path, rpc in FEEDS.items():
+        running.services.answers(rpc, ParseDict(shown(path), FeedMessage()))
     return running
 
 
-def shown(told: Any) -> dict[str, Any]:
-    return {"header": HEADER, "entity": [{"id": "dep_5ab0c4", **told}]}
+def shown(path: str) -> dict[str, Any]:
+    """Return what the documentation shows of a feed."""
+    return EXAMPLES["operations"][f"get_{path.replace('-', '_')}"]["answer"]
 
 
 @pytest.mark.parametrize("path", FEEDS)
@@ -47,7 +44,7 @@ async def test_a_feed_is_protobuf_that_the_official_bindings_read(edge: Edge, pa
     assert (reply.status_code, reply.headers["content-type"]) == (200, "application/x-protobuf")
     assert (reply.headers["cache-control"], reply.headers["vary"]) == ("public, max-age=5", "Accept")
     found = gtfs_realtime_pb2.FeedMessage.FromString(reply.content)
-    assert found == ParseDict(shown(FEEDS[path][1]), gtfs_realtime_pb2.FeedMessage())
+    assert found == ParseDict(shown(path), gtfs_realtime_pb2.FeedMessage())
 
 
 @pytest.mark.parametrize("path", FEEDS)
@@ -61,7 +58,7 @@ async def test_who_accepts_json_gets_what_the_documentation_shows(edge: Edge, pa
 
 @pytest.mark.parametrize("path", FEEDS)
 async def test_a_feed_is_of_one_operator_or_of_all(edge: Edge, path: str):
-    rpc, _ = FEEDS[path]
+    rpc = FEEDS[path]
     await edge.client.get(f"/v1/gtfs-realtime/{path}")
     assert edge.services.last(rpc).message.operator_id == ""
     await edge.client.get(f"/v1/gtfs-realtime/{path}", params={"operator_id": "coast"})
@@ -80,7 +77,7 @@ async def test_who_has_a_feed_already_is_told_so(edge: Edge):
 
 async def test_a_feed_is_asked_for_once_however_many_read_it(tmp_path):
     async with gateway_and_services(tmp_path) as edge:
-        edge.services.answers("GetAlerts", ParseDict(shown(ALERT), FeedMessage()))
+        edge.services.answers("GetAlerts", ParseDict(shown("alerts"), FeedMessage()))
         replies = await asyncio.gather(*(edge.client.get("/v1/gtfs-realtime/alerts") for _ in range(20)))
         assert {reply.status_code for reply in replies} == {200}
         assert len(edge.services.calls) == 1
