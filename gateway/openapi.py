@@ -26,7 +26,8 @@ JOURNEY = ("search_itineraries", "quote_fare", "create_guest", "hold_booking", "
 DESCRIPTION = """Sell seats on coaches, ferries and shuttles, track the vehicles, price the rides.
 
 A journey, from top to bottom: `search_itineraries`, `quote_fare`, a token by `create_guest`, `hold_booking`, then
-`confirm_booking`. Looking and quoting need no token; press **Authorize** for the rest.
+`confirm_booking`. Looking and quoting need no token. In Swagger, `create_guest` signs you in as well; to be somebody
+else, press **Authorize** and sign in as one of the demo users that `headway up` prints, without a client.
 
 Times are RFC 3339 in UTC, amounts are whole numbers of the currency's smallest unit. Refusals are
 `application/problem+json`; [every code is explained](/problems)."""
