@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from headway.gtfs_realtime.v1 import gtfs_realtime_pb2 as gtfs
 
 from tracking_svc.domain.departures import Departure, Pattern
-from tracking_svc.domain.live import LiveDeparture, OccupancyStatus
+from tracking_svc.domain.live import LiveDeparture, OccupancyStatus, next_call
 from tracking_svc.domain.vehicles import TrackedVehicle, Vehicle
 
 OCCUPANCIES: dict[OccupancyStatus, Any] = {
@@ -84,7 +84,7 @@ def vehicle_position_out(live: LiveDeparture, tracked: TrackedVehicle) -> gtfs.V
             told.position.bearing = at.heading_degrees
         if at.speed_meters_per_second is not None:
             told.position.speed = at.speed_meters_per_second
-    place = live.next_call
+    place = next_call(live.calls)
     told.stop_id = live.calls[place].call.feed_stop_id
     is_there = live.calls[place].arrived_at is not None
     told.current_status = gtfs.VehiclePosition.STOPPED_AT if is_there else gtfs.VehiclePosition.IN_TRANSIT_TO

@@ -53,6 +53,12 @@ async def test_what_a_device_does_not_tell_is_left_out(running: Tracking):
     assert not position.HasField("speed")
 
 
+async def test_a_vehicle_that_is_met_on_its_way_goes_to_the_stop_before_it(running: Tracking):
+    await send(running, *ride(late=200)[14:17])
+    vehicle = (await told(running, FEED))["dep_1"]
+    assert (vehicle.current_status, vehicle.stop_id) == (VehiclePosition.IN_TRANSIT_TO, "2")
+
+
 async def test_a_vehicle_that_waits_is_at_its_stop(running: Tracking):
     await send(running, at(340, 0), at(350, 0))
     vehicle = (await told(running, FEED))["dep_1"]

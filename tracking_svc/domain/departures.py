@@ -79,9 +79,9 @@ class Departure:
     feed_trip_id: str
     feed_route_id: str
     service_date: str
-    # When this run of a frequency starts, as GTFS writes it; empty for other departures.
-    feed_start_time: str
     version: int
+    # When this run of a frequency starts, as GTFS writes it; empty for other departures.
+    feed_start_time: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,13 @@
 """A departure as it runs: what its vehicle has done, and what may be expected of it."""
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from tracking_svc.domain.departures import NOT_RUNNING, Availability, Departure, DepartureState, Pattern, PatternCall
+from tracking_svc.domain.line import LEFT_METERS
 from tracking_svc.domain.points import instant
 from tracking_svc.domain.progress import Visit
 from tracking_svc.domain.vehicles import TrackedVehicle
@@ -65,21 +67,24 @@ class LiveDeparture:
     occupancy: Occupancy | None
     observed_at: datetime
 
-    @property
-    def next_call(self) -> int:
-        """Return the place of the call where the vehicle stands or that it goes to."""
-        last = max((place for place, call in enumerate(self.calls) if call.arrived_at), default=0)
-        return min(last + (self.calls[last].departed_at is not None), len(self.calls) - 1)
-
 
 def live_calls(
-    departure: Departure, pattern: Pattern, visits: Iterable[Visit], *, delay_seconds: int | None, now: datetime
+    departure: Departure,
+    pattern: Pattern,
+    visits: Iterable[Visit],
+    *,
+    delay_seconds: int | None,
+    now: datetime,
+    along: float = 0.0,
 ) -> tuple[LiveCall, ...]:
-    """Put what has happened beside the timetable; what is to come is late by the present delay, and not in the past."""
+    """Put what has happened beside the timetable; what is to come is late by the present delay, and not in the past.
+
+    A vehicle that is met on its way, so far along, was at calls of which nothing is known.
+    """
     at_call: dict[int, Visit] = {}
     for visit in visits:
         at_call.setdefault(visit.sequence, visit)
-    last = max(at_call, default=-1)
+    last = max([*at_call, bisect_right(pattern.line.calls, along - LEFT_METERS) - 1])
     calls: list[LiveCall] = []
     for sequence, call in enumerate(pattern.calls):
         arrival = departure.starts_at + timedelta(seconds=call.arrival_seconds)
@@ -105,12 +110,21 @@ def live_state(departure: Departure, calls: tuple[LiveCall, ...]) -> DepartureSt
     return DepartureState.BOARDING if calls[0].arrived_at else departure.state
 
 
+def next_call(calls: tuple[LiveCall, ...]) -> int:
+    """Return the place of the call where the vehicle stands or that it goes to."""
+    last = max((place for place, call in enumerate(calls) if call.arrived_at), default=-1)
+    if last >= 0 and calls[last].departed_at is None:
+        return last
+    ahead = (place for place, call in enumerate(calls) if call.expected_at)
+    return next(ahead, min(last + 1, len(calls) - 1))
+
+
 def occupancy_of(availability: Availability | None, calls: tuple[LiveCall, ...]) -> Occupancy | None:
     """Tell how full a vehicle is on the segment that it is on, or on the first before it leaves."""
     if availability is None or availability.capacity < 1 or not availability.seats_free:
         return None
-    left = max((place for place, call in enumerate(calls) if call.departed_at), default=0)
-    free = availability.seats_free[min(left, len(availability.seats_free) - 1)]
+    segment = max(next_call(calls) - 1, 0)
+    free = availability.seats_free[min(segment, len(availability.seats_free) - 1)]
     load = 1 - free / availability.capacity
     if free == availability.capacity:
         return Occupancy(OccupancyStatus.EMPTY, load)

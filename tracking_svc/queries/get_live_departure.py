@@ -32,7 +32,8 @@ def live_departures(work: Work, departures: Collection[Departure]) -> list[LiveD
         # Where a vehicle is concerns the public once it runs the departure.
         sighting = sightings.get(departure.vehicle_id) if progress else None
         pattern = work.patterns.get(departure.pattern_id)
-        calls = live_calls(departure, pattern, visits[id_], delay_seconds=delays.get(id_), now=work.now)
+        along = progress.along if progress and progress.is_certain else 0.0
+        calls = live_calls(departure, pattern, visits[id_], delay_seconds=delays.get(id_), now=work.now, along=along)
         live = LiveDeparture(
             departure=departure,
             state=live_state(departure, calls),
