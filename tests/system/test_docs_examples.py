@@ -136,9 +136,10 @@ def test_an_example_does_what_it_shows(clerk: Clerk, name: str) -> None:
     method, path, sent = request_of(clerk, name)
     if name == "report_owntracks":
         sent["auth"] = ("phone", clerk.device_token)
-    reply = clerk.caller(name).request(method, clerk.scene.stack.url + path, **sent)
-    assert str(reply.status_code) == min(found["responses"]), reply.text
-    assert reply.headers["content-type"].partition(";")[0] in found["responses"][str(reply.status_code)]["content"]
+    # Only its head is waited for: some answers have no end.
+    with clerk.caller(name).stream(method, clerk.scene.stack.url + path, **sent) as reply:
+        assert str(reply.status_code) == min(found["responses"])
+        assert reply.headers["content-type"].partition(";")[0] in found["responses"][str(reply.status_code)]["content"]
 
 
 def request_of(clerk: Clerk, name: str) -> tuple[str, str, dict[str, Any]]:
