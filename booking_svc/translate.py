@@ -132,6 +132,7 @@ def departure_out(departure: Departure, *, has_calls: bool = True) -> timetable_
         version=departure.version,
         pattern_id=departure.pattern.id,
         starts_at=instant_out(departure.starts_at),
+        feed_start_time=departure.feed_start_time,
     )
 
 

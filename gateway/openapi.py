@@ -26,10 +26,13 @@ JOURNEY = ("search_itineraries", "quote_fare", "create_guest", "hold_booking", "
 DESCRIPTION = """Sell seats on coaches, ferries and shuttles, track the vehicles, price the rides.
 
 A journey, from top to bottom: `search_itineraries`, `quote_fare`, a token by `create_guest`, `hold_booking`, then
-`confirm_booking`. Looking and quoting need no token; press **Authorize** for the rest.
+`confirm_booking`. Looking and quoting need no token. In Swagger, `create_guest` signs you in as well; to be somebody
+else, press **Authorize** and sign in as one of the demo users that `headway up` prints, without a client.
 
 Times are RFC 3339 in UTC, amounts are whole numbers of the currency's smallest unit. Refusals are
 `application/problem+json`; [every code is explained](/problems)."""
+EXAMPLES = json.loads((Path(__file__).parent / "examples.json").read_text())
+"""What the documentation shows by the name of an operation, and by the name of a parameter that is required."""
 METHODS = ("get", "put", "post", "delete", "patch", "head", "options", "trace")
 
 Json = dict[str, Any]
@@ -74,12 +77,32 @@ def complete(path: str, operation: Json) -> None:
         mend_header(parameter)
     if "security" in operation:
         operation["security"] = alternatives(operation["security"])
+    show(operation)
     responses = operation["responses"]
     for code in common_codes(path, operation):
         status = str(PROBLEMS[code].status)
         known = responses.get(status, {}).get("x-problem-codes", [])
         responses[status] = documented([*known, code])
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def show(operation: Json) -> None:
+    """Put examples to what is sent; the ids of stops are those of the sample network."""
+    own = EXAMPLES["operations"].get(operation["operationId"], {})
+    required = EXAMPLES["parameters"]
+    for parameter in operation.get("parameters", []):
+        name = parameter["name"]
+        shown = own.get("parameters", {}) | (
+            {name: required[name]} if parameter["required"] and name in required else {}
+        )
+        if name in shown:
+            parameter["example"] = shown[name]
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        content["example"] = own["body"]
+    if "answer" in own:
+        operation["responses"]["200"]["content"]["application/json"]["example"] = own["answer"]
+    if scopes := [f"`{scope}`" for one in operation.get("security", []) for scope in one["OAuth2"]]:
+        operation["description"] += f"\n\nScope: {' or '.join(dict.fromkeys(scopes))}."
 
 
 def mend_header(parameter: Json) -> None:

@@ -3,21 +3,26 @@
 import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-PATHS = frozenset({"/v1/itineraries", "/v1/stops", "/v1/routes", "/v1/patterns"})
-"""What is the same whoever asks, and may be a moment old."""
-KEPT_SECONDS = 1.9
-RENEWED_AFTER_SECONDS = 1.0
-"""What is asked again after this is renewed for those who ask next, so that nobody waits for what many ask."""
+KEPT_SECONDS, FEED_KEPT_SECONDS = 1.9, 4.9
+FEEDS = frozenset(f"/v1/gtfs-realtime/{name}" for name in ("vehicle-positions", "trip-updates", "alerts"))
+"""What is given in two forms, and is much work."""
+PATHS = {
+    **dict.fromkeys(("/v1/itineraries", "/v1/stops", "/v1/routes", "/v1/patterns"), KEPT_SECONDS),
+    **dict.fromkeys(FEEDS, FEED_KEPT_SECONDS),
+}
+"""What is the same whoever asks, and for how many seconds it may be told."""
+RENEWED_BEFORE_SECONDS = 0.9
+"""What is asked so shortly before it is old is renewed for who asks next, so that nobody waits for what many ask."""
 ANSWERS_MAX = 10_000
 BYTES_MAX = 64 * 1024 * 1024
 
-Key = tuple[str, bytes]
+Key = tuple[str, bytes, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,7 @@ class Question:
     """What is asked or was answered; the answer is None when there was none to keep."""
 
     began: float
+    kept: float
     answer: asyncio.Future[Answer | None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     size: int = 0
     is_renewed: bool = False
@@ -59,11 +65,11 @@ class PublicCache:
         if not self._is_public(scope):
             await self._app(scope, receive, send)
             return
-        key = (scope["path"], scope["query_string"])
+        key = (scope["path"], scope["query_string"], scope["path"] in FEEDS and wants_json(scope["headers"]))
         self._forget_what_is_old()
         question = self._asked.get(key)
-        if question is None or self._age_of(question) >= KEPT_SECONDS:
-            question = Question(self._clock())
+        if question is None or self._age_of(question) >= question.kept:
+            question = Question(self._clock(), PATHS[scope["path"]])
             self._put(key, question, size=0)
             await self._ask(question, key, scope, receive, send)
             return
@@ -71,7 +77,7 @@ class PublicCache:
         if answer is None:
             await self._app(scope, receive, send)
             return
-        if self._age_of(question) >= RENEWED_AFTER_SECONDS and not question.is_renewed:
+        if self._age_of(question) >= question.kept - RENEWED_BEFORE_SECONDS and not question.is_renewed:
             question.is_renewed = True
             renewing = asyncio.create_task(self._renew(key, {**scope}))
             self._renewing.add(renewing)
@@ -119,7 +125,7 @@ class PublicCache:
             return None
 
         with suppress(Exception):
-            await self._ask(Question(self._clock()), key, scope, receive, send)
+            await self._ask(Question(self._clock(), PATHS[key[0]]), key, scope, receive, send)
 
     def _age_of(self, question: Question) -> float:
         return self._clock() - question.began
@@ -142,6 +148,12 @@ class PublicCache:
         while self._asked:
             key, oldest = next(iter(self._asked.items()))
             is_full = len(self._asked) >= ANSWERS_MAX or self._bytes >= BYTES_MAX
-            if not is_full and self._age_of(oldest) < KEPT_SECONDS:
+            if not is_full and self._age_of(oldest) < oldest.kept:
                 return
             self._drop(key)
+
+
+def wants_json(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Tell whether a caller asks for JSON where both forms are given."""
+    accepted = b",".join(value for name, value in headers if name == b"accept").lower()
+    return b"application/json" in accepted and b"protobuf" not in accepted

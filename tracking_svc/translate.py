@@ -148,6 +148,7 @@ def departure_in(departure: timetable_pb2.Departure) -> Departure:
         feed_trip_id=departure.feed_trip_id,
         feed_route_id=departure.route.feed_route_id,
         service_date=departure.service_date,
+        feed_start_time=departure.feed_start_time,
         version=departure.version,
     )
 

@@ -165,6 +165,8 @@ class Departure:
     feed_id: str = ""
     # Whether it is cancelled because its feed has it no more, and not by the operator.
     is_withdrawn: bool = False
+    # When this run of a frequency starts, as GTFS writes it; empty for other departures.
+    feed_start_time: str = ""
 
     @property
     def is_running(self) -> bool:

@@ -81,6 +81,7 @@ class Timetable:
             capacity=len(layout.seats),
             version=1,
             feed_id=self.feed_id,
+            feed_start_time=service_time(start_seconds) if trip.frequencies else "",
         )
 
 
@@ -100,6 +101,11 @@ class DayDiff:
     @property
     def departures(self) -> int:
         return len(self.added) + len(self.changed) + self.laid_before + self.unchanged
+
+
+def service_time(seconds: int) -> str:
+    """Write a time of a service day, which may go past midnight, as GTFS does."""
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
 
 
 def diff_day(timetable: Timetable, sold_on: date, laid: Iterable[Laid]) -> DayDiff:

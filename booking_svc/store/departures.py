@@ -221,6 +221,7 @@ def read_departure(row: Any, pattern: Pattern) -> Departure:
         row.version,
         row.feed_id,
         row.is_withdrawn,
+        row.feed_start_time,
     )
 
 
@@ -243,4 +244,5 @@ def write_departure(departure: Departure) -> dict[str, object]:
         "version": departure.version,
         "feed_id": departure.feed_id,
         "is_withdrawn": departure.is_withdrawn,
+        "feed_start_time": departure.feed_start_time,
     }

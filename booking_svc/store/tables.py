@@ -95,6 +95,7 @@ class DepartureRow(Table, table=True):
     version: int
     feed_id: str
     is_withdrawn: bool
+    feed_start_time: str
 
 
 class FeedRow(Table, table=True):

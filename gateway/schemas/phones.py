@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from headway.tracking.v1 import positions_pb2
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, WithJsonSchema, model_validator
 
 from gateway.schemas.messages import timestamp_of
 
@@ -79,7 +79,7 @@ class OwnTracksMessage(Lenient):
     """A message of OwnTracks: https://owntracks.org/booklet/tech/json/. Only locations have a place."""
 
     type: str = Field(alias="_type", max_length=32, examples=["location"])
-    tst: Moment | None = Field(None, examples=[1906531200], json_schema_extra={"type": "integer", "maximum": 2**53})
+    tst: Annotated[Moment, WithJsonSchema({"type": "integer", "maximum": 2**53})] | None = None
     lat: FiniteFloat | None = None
     lon: FiniteFloat | None = None
     vel: FiniteFloat | None = Field(None, description="Kilometres an hour")

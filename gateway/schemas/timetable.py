@@ -84,6 +84,7 @@ class Departure(Output):
     id: str = Field(examples=["dep_01jd8k2m3n4p5q6r7s8t9v0w1x"])
     operator_id: str
     feed_trip_id: TextOrNone = Field(description="The operator's own identifier")
+    feed_start_time: TextOrNone = Field(description="When a run of a frequency starts, as in GTFS; null for others")
     route: Route
     headsign: str
     service_date: date = Field(description="A run after midnight belongs to the day before")

@@ -56,6 +56,13 @@ def test_a_frequency_runs_each_headway_and_each_run_is_a_departure_of_its_own() 
     )
     assert [run.starts_at.strftime("%H:%M") for run in runs] == ["06:00", "06:20", "06:40", "07:00", "07:30"]
     assert len({run.id for run in runs}) == 5
+    assert [run.feed_start_time for run in runs] == ["06:00:00", "06:20:00", "06:40:00", "07:00:00", "07:30:00"]
+
+
+def test_a_run_past_midnight_starts_at_a_time_beyond_24_and_a_plain_trip_needs_none() -> None:
+    (night,) = departures(trip("t1", frequencies=(Frequency(25 * 3600 + 90, 26 * 3600, 3600),)))
+    assert (night.service_date, night.feed_start_time) == (DAY, "25:01:30")
+    assert [one.feed_start_time for one in departures(trip("t2"))] == [""]
 
 
 def test_ids_stay_whatever_the_order_and_the_time() -> None:

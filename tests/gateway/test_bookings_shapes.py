@@ -195,7 +195,7 @@ RETOLD: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "PatternCall": pattern_call,
     "FoundStop": lambda fields: without(fields, "stop", **fields["stop"]),
     "ListedRoute": lambda fields: without(fields, "route", **fields["route"]),
-    "Departure": lambda fields: fields | {"feed_trip_id": fields["feed_trip_id"] or None},
+    "Departure": lambda fields: fields | {name: fields[name] or None for name in ("feed_trip_id", "feed_start_time")},
     "Item": lambda fields: fields | {"seat_id": fields["seat_id"] or None},
     "Payment": lambda fields: fields | {"action_url": fields["action_url"] or None},
     "Booking": booking,

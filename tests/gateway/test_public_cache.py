@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from chassis.errors import Unavailable
 from gateway import public_cache
-from gateway.public_cache import KEPT_SECONDS, PATHS, RENEWED_AFTER_SECONDS, PublicCache
+from gateway.public_cache import FEED_KEPT_SECONDS, KEPT_SECONDS, PATHS, RENEWED_BEFORE_SECONDS, PublicCache
 from tests.gateway.recording_services import Edge, RecordingServices, gateway_before, recording_server
 from tests.gateway.running import problem
 
@@ -89,7 +89,7 @@ async def test_what_many_ask_is_renewed_before_it_is_old_and_nobody_waits(
 ):
     assert await number(client) == 1
     routes.may_answer.clear()
-    ticks.now += RENEWED_AFTER_SECONDS
+    ticks.now += KEPT_SECONDS - RENEWED_BEFORE_SECONDS
     assert [await number(client) for _ in range(3)] == [1, 1, 1]
     await asyncio.sleep(0.01)
     assert len(routes.asked) == 2
@@ -100,18 +100,29 @@ async def test_what_many_ask_is_renewed_before_it_is_old_and_nobody_waits(
     assert await number(client) == 2
 
 
+async def test_a_feed_is_kept_longer_and_each_of_its_forms_for_itself(client: httpx2.AsyncClient, ticks: Ticks):
+    feed, json = "/v1/gtfs-realtime/alerts", {"accept": "application/json"}
+    assert [await number(client, feed), await number(client, feed, **json)] == [1, 2]
+    ticks.now += FEED_KEPT_SECONDS - 0.01
+    either = {"accept": "application/x-protobuf, application/json;q=0.5"}
+    assert [await number(client, feed, **either), await number(client, feed, **json)] == [1, 2]
+    assert [await number(client), await number(client, **json)] == [3, 3]
+    ticks.now += 0.02
+    assert await number(client, feed) > 3
+
+
 @pytest.mark.parametrize("status", [503, 0])
 async def test_what_cannot_be_renewed_is_told_until_it_is_old(
     client: httpx2.AsyncClient, routes: Routes, ticks: Ticks, status: int
 ):
     assert await number(client) == 1
     routes.status = status
-    ticks.now += RENEWED_AFTER_SECONDS
+    ticks.now += KEPT_SECONDS - RENEWED_BEFORE_SECONDS
     assert await number(client) == 1
     await asyncio.sleep(0.01)
     assert (await number(client), len(routes.asked)) == (1, 2)
     routes.status = 200
-    ticks.now += KEPT_SECONDS - RENEWED_AFTER_SECONDS
+    ticks.now += RENEWED_BEFORE_SECONDS
     assert await number(client) == 3
 
 

@@ -83,6 +83,7 @@ IN_JSON = {
     "id": "dep_1",
     "operator_id": "op",
     "feed_trip_id": "T1",
+    "feed_start_time": None,
     "route": {"id": "rte_1", "feed_route_id": "X7", "short_name": "X7", "long_name": "", "mode": "coach"},
     "headsign": "Airport",
     "service_date": "2030-06-01",

@@ -98,7 +98,7 @@ async def test_how_full_a_departure_is_follows(following: Tracking, bus: Bus):
     await tell(bus, "availability.changed", event, id_="evt_1")
 
     async def seats() -> Availability | None:
-        return await following.store.read(lambda work: work.departures.find_availability("dep_1"))
+        return await following.store.read(lambda work: work.departures.availabilities(["dep_1"]).get("dep_1"))
 
     await until(seats)
     assert await seats() == Availability("dep_1", 50, (48, 47, 50), 2)

@@ -77,6 +77,15 @@ async def test_on_its_way_it_tells_what_was_and_what_is_to_come(running: Trackin
     assert found.observed_at.ToDatetime(UTC) == clock.now()
 
 
+async def test_where_a_vehicle_that_is_met_on_its_way_has_been_it_is_not_expected(running: Tracking):
+    await running.store.write(keep_availability, availability=Availability("dep_1", 50, (50, 25, 0), 1))
+    await send(running, *ride()[14:17])
+    found = await live(running)
+    assert [call.HasField("arrived_at") for call in found.calls] == [False] * 4
+    assert [call.HasField("arrival") for call in found.calls] == [False, False, True, True]
+    assert found.occupancy.load_factor == pytest.approx(0.5)
+
+
 async def test_what_is_expected_is_never_in_the_past(running: Tracking, clock: FixedClock):
     await send(running, *ride(late=300)[:17])
     clock.advance(120)

@@ -61,7 +61,7 @@ def test_what_ended_two_days_ago_is_neither_kept_nor_stays(store: Store[Work], c
     clock.advance(3 * STOP_SECONDS + 1)
     assert commit(store, prune_history) == 1
     assert known(store, "dep_1") == {}
-    assert commit(store, lambda work: work.departures.find_availability("dep_1")) is None
+    assert commit(store, lambda work: work.departures.availabilities(["dep_1"])) == {}
 
 
 def test_a_pattern_goes_when_no_departure_has_it_for_long(store: Store[Work], clock: FixedClock):
@@ -74,7 +74,7 @@ def test_a_pattern_goes_when_no_departure_has_it_for_long(store: Store[Work], cl
 def test_only_newer_seats_replace_what_is_known(store: Store[Work]):
     for version, seats in ((1, (50, 50)), (3, (48, 47)), (2, (49, 49))):
         commit(store, keep_availability, availability=Availability("dep_1", 50, seats, version))
-    found = commit(store, lambda work: work.departures.find_availability("dep_1"))
+    found = commit(store, lambda work: work.departures.availabilities(["dep_1"])["dep_1"])
     assert found == Availability("dep_1", 50, (48, 47), 3)
 
 

@@ -169,7 +169,8 @@ async def test_every_method_has_its_rule_and_only_reading_is_for_services_and_th
     assert {name for name, rule in RULES.items() if rule.is_for_services} == {
         f"{SERVICE}/{name}" for name in ("GetVehicle", "WatchDeparture", "WatchVehicles")
     }
-    public = {f"{SERVICE}/{name}" for name in ("GetDelays", "GetLiveDeparture")}
+    feeds = ("GetVehiclePositions", "GetTripUpdates", "GetAlerts")
+    public = {f"{SERVICE}/{name}" for name in ("GetDelays", "GetLiveDeparture", *feeds)}
     assert {name for name, rule in RULES.items() if rule.is_public} == public
 
 

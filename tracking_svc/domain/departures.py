@@ -20,6 +20,9 @@ class DepartureState(StrEnum):
     NOT_COMING = "not_coming"
 
 
+NOT_RUNNING = (DepartureState.CANCELLED, DepartureState.NOT_COMING)
+
+
 @dataclass(frozen=True, slots=True)
 class PatternCall:
     """One call of a pattern: seconds count from the start of the departure, metres from the first call."""
@@ -77,6 +80,8 @@ class Departure:
     feed_route_id: str
     service_date: str
     version: int
+    # When this run of a frequency starts, as GTFS writes it; empty for other departures.
+    feed_start_time: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,13 @@
 """A departure as it runs: what its vehicle has done, and what may be expected of it."""
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from tracking_svc.domain.departures import Availability, Departure, DepartureState, Pattern, PatternCall
+from tracking_svc.domain.departures import NOT_RUNNING, Availability, Departure, DepartureState, Pattern, PatternCall
+from tracking_svc.domain.line import LEFT_METERS
 from tracking_svc.domain.points import instant
 from tracking_svc.domain.progress import Visit
 from tracking_svc.domain.vehicles import TrackedVehicle
@@ -43,6 +45,14 @@ class LiveCall:
     arrived_at: datetime | None
     departed_at: datetime | None
 
+    def leaves_at(self, now: datetime) -> datetime | None:
+        """Return when a vehicle left or is expected to; it stays for as long as the timetable says, and until then."""
+        if self.departed_at or self.arrived_at:
+            return self.departed_at or max(self.scheduled_departure_at, now)
+        if self.expected_at is None:
+            return None
+        return self.expected_at + (self.scheduled_departure_at - self.scheduled_arrival_at)
+
 
 @dataclass(frozen=True, slots=True)
 class LiveDeparture:
@@ -59,13 +69,22 @@ class LiveDeparture:
 
 
 def live_calls(
-    departure: Departure, pattern: Pattern, visits: Iterable[Visit], *, delay_seconds: int | None, now: datetime
+    departure: Departure,
+    pattern: Pattern,
+    visits: Iterable[Visit],
+    *,
+    delay_seconds: int | None,
+    now: datetime,
+    along: float = 0.0,
 ) -> tuple[LiveCall, ...]:
-    """Put what has happened beside the timetable; what is to come is late by the present delay, and not in the past."""
+    """Put what has happened beside the timetable; what is to come is late by the present delay, and not in the past.
+
+    A vehicle that is met on its way, so far along, was at calls of which nothing is known.
+    """
     at_call: dict[int, Visit] = {}
     for visit in visits:
         at_call.setdefault(visit.sequence, visit)
-    last = max(at_call, default=-1)
+    last = max([*at_call, bisect_right(pattern.line.calls, along - LEFT_METERS) - 1])
     calls: list[LiveCall] = []
     for sequence, call in enumerate(pattern.calls):
         arrival = departure.starts_at + timedelta(seconds=call.arrival_seconds)
@@ -82,7 +101,7 @@ def live_calls(
 
 def live_state(departure: Departure, calls: tuple[LiveCall, ...]) -> DepartureState:
     """Tell where a departure is in its life, by what its vehicle shows if that is more than booking says."""
-    if departure.state in (DepartureState.CANCELLED, DepartureState.NOT_COMING):
+    if departure.state in NOT_RUNNING:
         return departure.state
     if calls[-1].arrived_at:
         return DepartureState.COMPLETED
@@ -91,12 +110,21 @@ def live_state(departure: Departure, calls: tuple[LiveCall, ...]) -> DepartureSt
     return DepartureState.BOARDING if calls[0].arrived_at else departure.state
 
 
+def next_call(calls: tuple[LiveCall, ...]) -> int:
+    """Return the place of the call where the vehicle stands or that it goes to."""
+    last = max((place for place, call in enumerate(calls) if call.arrived_at), default=-1)
+    if last >= 0 and calls[last].departed_at is None:
+        return last
+    ahead = (place for place, call in enumerate(calls) if call.expected_at)
+    return next(ahead, min(last + 1, len(calls) - 1))
+
+
 def occupancy_of(availability: Availability | None, calls: tuple[LiveCall, ...]) -> Occupancy | None:
     """Tell how full a vehicle is on the segment that it is on, or on the first before it leaves."""
     if availability is None or availability.capacity < 1 or not availability.seats_free:
         return None
-    left = max((place for place, call in enumerate(calls) if call.departed_at), default=0)
-    free = availability.seats_free[min(left, len(availability.seats_free) - 1)]
+    segment = max(next_call(calls) - 1, 0)
+    free = availability.seats_free[min(segment, len(availability.seats_free) - 1)]
     load = 1 - free / availability.capacity
     if free == availability.capacity:
         return Occupancy(OccupancyStatus.EMPTY, load)

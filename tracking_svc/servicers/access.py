@@ -10,6 +10,9 @@ RULES: Rules = {
     f"{SERVICE}/GetVehicle": Access(frozenset({"fleet:read"}), is_for_services=True),
     f"{SERVICE}/GetLiveDeparture": PUBLIC,
     f"{SERVICE}/GetDelays": PUBLIC,
+    f"{SERVICE}/GetVehiclePositions": PUBLIC,
+    f"{SERVICE}/GetTripUpdates": PUBLIC,
+    f"{SERVICE}/GetAlerts": PUBLIC,
     f"{SERVICE}/WatchDeparture": Access(frozenset({"fleet:read"}), is_for_services=True),
     f"{SERVICE}/WatchVehicles": Access(frozenset({"fleet:read"}), is_for_services=True),
 }

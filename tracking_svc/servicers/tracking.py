@@ -1,9 +1,11 @@
 """TrackingService on the wire."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import cast
 
+from headway.gtfs_realtime.v1 import gtfs_realtime_pb2
 from headway.tracking.v1 import live_pb2, positions_pb2, tracking_service_pb2, tracking_service_pb2_grpc
 
 from chassis.access import identify
@@ -11,16 +13,19 @@ from chassis.clock import Clock
 from chassis.faults import fault_point
 from chassis.keys import Verifier
 from chassis.rpc_server import Context, current_caller, seconds_left
-from tracking_svc import translate
+from tracking_svc import translate, translate_feed
 from tracking_svc.domain.reports import Batch, Report
 from tracking_svc.flows.position_feed import PositionFeed
 from tracking_svc.flows.stream_positions import stream_positions
 from tracking_svc.flows.watch_departure import watch_departure
 from tracking_svc.flows.watch_vehicles import watch_vehicles
 from tracking_svc.flows.watchers import Watchers
+from tracking_svc.queries.get_alerts import get_alerts
 from tracking_svc.queries.get_delays import get_delays
 from tracking_svc.queries.get_live_departure import get_live_departure
+from tracking_svc.queries.get_trip_updates import get_trip_updates
 from tracking_svc.queries.get_vehicle import get_vehicle
+from tracking_svc.queries.get_vehicle_positions import get_vehicle_positions
 from tracking_svc.use_cases.report_positions import report_positions
 
 
@@ -66,6 +71,25 @@ class TrackingServicer(tracking_service_pb2_grpc.TrackingServiceServicer):
     ) -> tracking_service_pb2.GetDelaysResponse:
         delays = await self.store.read(get_delays, departure_ids=request.departure_ids)
         return translate.delays_out(delays)
+
+    async def GetVehiclePositions(
+        self, request: tracking_service_pb2.GetVehiclePositionsRequest, context: Context
+    ) -> gtfs_realtime_pb2.FeedMessage:
+        found = await self.store.read(get_vehicle_positions, operator_id=request.operator_id)
+        return await asyncio.to_thread(translate_feed.vehicle_positions_out, found, now=self.store.now())
+
+    async def GetTripUpdates(
+        self, request: tracking_service_pb2.GetTripUpdatesRequest, context: Context
+    ) -> gtfs_realtime_pb2.FeedMessage:
+        running, cancelled = await self.store.read(get_trip_updates, operator_id=request.operator_id)
+        # In a thread, as those beside it: what fills a feed must not keep the streams of drivers waiting.
+        return await asyncio.to_thread(translate_feed.trip_updates_out, running, cancelled, now=self.store.now())
+
+    async def GetAlerts(
+        self, request: tracking_service_pb2.GetAlertsRequest, context: Context
+    ) -> gtfs_realtime_pb2.FeedMessage:
+        found = await self.store.read(get_alerts, operator_id=request.operator_id)
+        return await asyncio.to_thread(translate_feed.alerts_out, found, now=self.store.now())
 
     async def WatchDeparture(
         self, request: tracking_service_pb2.WatchDepartureRequest, context: Context

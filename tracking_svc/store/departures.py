@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from chassis.database import table_of
 from chassis.read_models import put_newer
-from tracking_svc.domain.departures import Availability, Departure, DepartureState
+from tracking_svc.domain.departures import NOT_RUNNING, Availability, Departure, DepartureState
 from tracking_svc.store.tables import AvailabilityRow, DepartureRow
 
 TABLE, AVAILABILITIES = table_of(DepartureRow), table_of(AvailabilityRow)
@@ -21,7 +21,7 @@ OF_VEHICLE = (
         TABLE.c.vehicle_id == sa.bindparam("of_vehicle"),
         TABLE.c.starts_at <= sa.bindparam("starts_to"),
         TABLE.c.ends_at >= sa.bindparam("ends_from"),
-        TABLE.c.state.not_in([DepartureState.CANCELLED, DepartureState.NOT_COMING]),
+        TABLE.c.state.not_in(NOT_RUNNING),
     )
     .order_by(TABLE.c.starts_at)
 )
@@ -61,13 +61,27 @@ class Departures:
             self._connection.execute(sa.delete(TABLE).where(TABLE.c.id.in_(ids)))
         return ids
 
-    def find_availability(self, departure_id: str) -> Availability | None:
-        """Return how full a departure is, None where nothing was told."""
-        query = sa.select(AVAILABILITIES).where(AVAILABILITIES.c.departure_id == departure_id)
-        row = self._connection.execute(query).first()
-        if row is None:
-            return None
-        return Availability(row.departure_id, row.capacity, tuple(json.loads(row.seats_free)), row.version)
+    def cancelled(self, operator_id: str, *, ends_from: datetime, starts_to: datetime, limit: int) -> list[Departure]:
+        """Return what will not run of an operator, or of all, between two times; the first to be over comes first."""
+        query = sa.select(*COLUMNS).where(
+            TABLE.c.state.in_(NOT_RUNNING), TABLE.c.ends_at >= ends_from, TABLE.c.starts_at <= starts_to
+        )
+        # PostgreSQL takes no NUL in a text, and nobody has such a name.
+        if "\0" in operator_id:
+            return []
+        if operator_id:
+            query = query.where(TABLE.c.operator_id == operator_id)
+        return [departure_of(row) for row in self._connection.execute(query.order_by(TABLE.c.ends_at).limit(limit))]
+
+    def availabilities(self, departure_ids: Iterable[str]) -> dict[str, Availability]:
+        """Return how full departures are of which something was told, by id."""
+        query = sa.select(AVAILABILITIES).where(AVAILABILITIES.c.departure_id.in_(set(departure_ids)))
+        return {
+            row.departure_id: Availability(
+                row.departure_id, row.capacity, tuple(json.loads(row.seats_free)), row.version
+            )
+            for row in self._connection.execute(query)
+        }
 
     def keep_availability(self, found: Availability) -> None:
         """Store how full a departure is, if it is newer than what is known."""

@@ -44,6 +44,11 @@ class Runs:
         )
         return {row.departure_id: row.delay_seconds for row in self._connection.execute(query)}
 
+    def of_vehicles(self, vehicle_ids: Iterable[str]) -> dict[str, Run]:
+        """Return how far vehicles have come that were ever followed, by id."""
+        query = sa.select(PROGRESS).where(PROGRESS.c.vehicle_id.in_(set(vehicle_ids)))
+        return {row.vehicle_id: run_of(row) for row in self._connection.execute(query)}
+
     def running(self, *, since: int, limit: int) -> list[Run]:
         """Find vehicles on their way that were seen since a time."""
         is_running = sa.and_(PROGRESS.c.delay_seconds.is_not(None), PROGRESS.c.seen_at >= since)
@@ -62,10 +67,13 @@ class Runs:
         query = query.where(VISITS.c.departed_at.is_(None)) if are_open else query
         return [Visit(*row) for row in self._connection.execute(query)]
 
-    def visits_of(self, departure_id: str) -> list[Visit]:
-        """Return all visits of a departure, in the order of its calls; two vehicles may have been at one."""
-        query = sa.select(*OF_VISIT).where(VISITS.c.departure_id == departure_id)
-        return [Visit(*row) for row in self._connection.execute(query.order_by(VISITS.c.sequence, VISITS.c.arrived_at))]
+    def visits_of(self, departure_ids: Collection[str]) -> dict[str, list[Visit]]:
+        """Return all visits of departures, in the order of their calls; two vehicles may have been at one."""
+        query = sa.select(*OF_VISIT).where(VISITS.c.departure_id.in_(departure_ids))
+        found: dict[str, list[Visit]] = {id_: [] for id_ in departure_ids}
+        for row in self._connection.execute(query.order_by(VISITS.c.sequence, VISITS.c.arrived_at)):
+            found[row.departure_id].append(Visit(*row))
+        return found
 
     def change_visits(self, vehicle_id: str, *, gone: Sequence[Visit], new: Sequence[Visit]) -> None:
         """Replace visits of a vehicle."""

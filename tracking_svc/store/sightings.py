@@ -1,5 +1,6 @@
 """Where every vehicle was last."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
 
 import sqlalchemy as sa
@@ -25,10 +26,12 @@ class Sightings:
     def find(self, vehicle_id: str) -> Sighting | None:
         """Return where a vehicle was last, None before its first point."""
         row = self._connection.execute(BY_VEHICLE, {"of_vehicle": vehicle_id}).mappings().first()
-        if row is None:
-            return None
-        values = {name: value for name, value in row.items() if name not in ("vehicle_id", "received_at")}
-        return Sighting(Position(**values), row["received_at"])
+        return None if row is None else sighting_of(row)
+
+    def of_vehicles(self, vehicle_ids: Iterable[str]) -> dict[str, Sighting]:
+        """Return where vehicles were last that were ever seen, by id."""
+        query = sa.select(TABLE).where(TABLE.c.vehicle_id.in_(set(vehicle_ids)))
+        return {row["vehicle_id"]: sighting_of(row) for row in self._connection.execute(query).mappings()}
 
     def doubt(self, vehicle_id: str) -> Doubt | None:
         """Return where a vehicle claims to be without being believed yet."""
@@ -53,3 +56,9 @@ class Sightings:
             return False
         self._connection.execute(sa.insert(TABLE), row | {"vehicle_id": vehicle_id})
         return True
+
+
+def sighting_of(row: sa.RowMapping) -> Sighting:
+    """Read a row."""
+    values = {name: value for name, value in row.items() if name not in ("vehicle_id", "received_at")}
+    return Sighting(Position(**values), row["received_at"])

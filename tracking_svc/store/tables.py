@@ -87,7 +87,10 @@ class DepartureRow(Table, table=True):
     """A departure as the newest event about it says."""
 
     __tablename__ = "departures"
-    __table_args__ = (sa.Index("ix_departures_vehicle", "vehicle_id", "starts_at"),)
+    __table_args__ = (
+        sa.Index("ix_departures_vehicle", "vehicle_id", "starts_at"),
+        sa.Index("ix_departures_state", "state", "ends_at"),
+    )
     id: str = Field(primary_key=True)
     operator_id: str
     pattern_id: str = Field(index=True)
@@ -99,6 +102,7 @@ class DepartureRow(Table, table=True):
     feed_trip_id: str
     feed_route_id: str
     service_date: str
+    feed_start_time: str
     version: int = Field(sa_type=sa.BigInteger)
 
 

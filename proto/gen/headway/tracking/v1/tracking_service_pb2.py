@@ -22,37 +22,44 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from headway.gtfs_realtime.v1 import gtfs_realtime_pb2 as headway_dot_gtfs__realtime_dot_v1_dot_gtfs__realtime__pb2
 from headway.tracking.v1 import live_pb2 as headway_dot_tracking_dot_v1_dot_live__pb2
 from headway.tracking.v1 import positions_pb2 as headway_dot_tracking_dot_v1_dot_positions__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*headway/tracking/v1/tracking_service.proto\x12\x13headway.tracking.v1\x1a\x1eheadway/tracking/v1/live.proto\x1a#headway/tracking/v1/positions.proto\"i\n\rPositionBatch\x12\x12\n\nvehicle_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x30\n\tpositions\x18\x03 \x03(\x0b\x32\x1d.headway.tracking.v1.Position\"\x85\x01\n\x0bPositionAck\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x05\x12\x37\n\x08rejected\x18\x02 \x03(\x0b\x32%.headway.tracking.v1.RejectedPosition\x12\x1d\n\x15\x61\x63knowledged_sequence\x18\x03 \x01(\x03\x12\x0c\n\x04late\x18\x04 \x01(\x05\"1\n\x10RejectedPosition\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\'\n\x11GetVehicleRequest\x12\x12\n\nvehicle_id\x18\x01 \x01(\t\"/\n\x17GetLiveDepartureRequest\x12\x14\n\x0c\x64\x65parture_id\x18\x01 \x01(\t\"-\n\x15WatchDepartureRequest\x12\x14\n\x0c\x64\x65parture_id\x18\x01 \x01(\t\"Z\n\x14WatchVehiclesRequest\x12\x13\n\x0boperator_id\x18\x01 \x01(\t\x12-\n\x03\x62ox\x18\x02 \x01(\x0b\x32 .headway.tracking.v1.BoundingBox\")\n\x10GetDelaysRequest\x12\x15\n\rdeparture_ids\x18\x01 \x03(\t\"?\n\x11GetDelaysResponse\x12*\n\x06\x64\x65lays\x18\x01 \x03(\x0b\x32\x1a.headway.tracking.v1.Delay\"4\n\x05\x44\x65lay\x12\x14\n\x0c\x64\x65parture_id\x18\x01 \x01(\t\x12\x15\n\rdelay_seconds\x18\x02 \x01(\x05\x32\xac\x05\n\x0fTrackingService\x12[\n\x0fStreamPositions\x12\".headway.tracking.v1.PositionBatch\x1a .headway.tracking.v1.PositionAck(\x01\x30\x01\x12W\n\x0fReportPositions\x12\".headway.tracking.v1.PositionBatch\x1a .headway.tracking.v1.PositionAck\x12Y\n\nGetVehicle\x12&.headway.tracking.v1.GetVehicleRequest\x1a#.headway.tracking.v1.TrackedVehicle\x12\x64\n\x10GetLiveDeparture\x12,.headway.tracking.v1.GetLiveDepartureRequest\x1a\".headway.tracking.v1.LiveDeparture\x12\x64\n\x0eWatchDeparture\x12*.headway.tracking.v1.WatchDepartureRequest\x1a$.headway.tracking.v1.DepartureUpdate0\x01\x12`\n\rWatchVehicles\x12).headway.tracking.v1.WatchVehiclesRequest\x1a\".headway.tracking.v1.VehicleUpdate0\x01\x12Z\n\tGetDelays\x12%.headway.tracking.v1.GetDelaysRequest\x1a&.headway.tracking.v1.GetDelaysResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*headway/tracking/v1/tracking_service.proto\x12\x13headway.tracking.v1\x1a,headway/gtfs_realtime/v1/gtfs_realtime.proto\x1a\x1eheadway/tracking/v1/live.proto\x1a#headway/tracking/v1/positions.proto\"i\n\rPositionBatch\x12\x12\n\nvehicle_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x30\n\tpositions\x18\x03 \x03(\x0b\x32\x1d.headway.tracking.v1.Position\"\x85\x01\n\x0bPositionAck\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x05\x12\x37\n\x08rejected\x18\x02 \x03(\x0b\x32%.headway.tracking.v1.RejectedPosition\x12\x1d\n\x15\x61\x63knowledged_sequence\x18\x03 \x01(\x03\x12\x0c\n\x04late\x18\x04 \x01(\x05\"1\n\x10RejectedPosition\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\'\n\x11GetVehicleRequest\x12\x12\n\nvehicle_id\x18\x01 \x01(\t\"/\n\x17GetLiveDepartureRequest\x12\x14\n\x0c\x64\x65parture_id\x18\x01 \x01(\t\"-\n\x15WatchDepartureRequest\x12\x14\n\x0c\x64\x65parture_id\x18\x01 \x01(\t\"Z\n\x14WatchVehiclesRequest\x12\x13\n\x0boperator_id\x18\x01 \x01(\t\x12-\n\x03\x62ox\x18\x02 \x01(\x0b\x32 .headway.tracking.v1.BoundingBox\")\n\x10GetDelaysRequest\x12\x15\n\rdeparture_ids\x18\x01 \x03(\t\"?\n\x11GetDelaysResponse\x12*\n\x06\x64\x65lays\x18\x01 \x03(\x0b\x32\x1a.headway.tracking.v1.Delay\"4\n\x05\x44\x65lay\x12\x14\n\x0c\x64\x65parture_id\x18\x01 \x01(\t\x12\x15\n\rdelay_seconds\x18\x02 \x01(\x05\"1\n\x1aGetVehiclePositionsRequest\x12\x13\n\x0boperator_id\x18\x01 \x01(\t\",\n\x15GetTripUpdatesRequest\x12\x13\n\x0boperator_id\x18\x01 \x01(\t\"\'\n\x10GetAlertsRequest\x12\x13\n\x0boperator_id\x18\x01 \x01(\t2\xdb\x07\n\x0fTrackingService\x12[\n\x0fStreamPositions\x12\".headway.tracking.v1.PositionBatch\x1a .headway.tracking.v1.PositionAck(\x01\x30\x01\x12W\n\x0fReportPositions\x12\".headway.tracking.v1.PositionBatch\x1a .headway.tracking.v1.PositionAck\x12Y\n\nGetVehicle\x12&.headway.tracking.v1.GetVehicleRequest\x1a#.headway.tracking.v1.TrackedVehicle\x12\x64\n\x10GetLiveDeparture\x12,.headway.tracking.v1.GetLiveDepartureRequest\x1a\".headway.tracking.v1.LiveDeparture\x12\x64\n\x0eWatchDeparture\x12*.headway.tracking.v1.WatchDepartureRequest\x1a$.headway.tracking.v1.DepartureUpdate0\x01\x12`\n\rWatchVehicles\x12).headway.tracking.v1.WatchVehiclesRequest\x1a\".headway.tracking.v1.VehicleUpdate0\x01\x12Z\n\tGetDelays\x12%.headway.tracking.v1.GetDelaysRequest\x1a&.headway.tracking.v1.GetDelaysResponse\x12m\n\x13GetVehiclePositions\x12/.headway.tracking.v1.GetVehiclePositionsRequest\x1a%.headway.gtfs_realtime.v1.FeedMessage\x12\x63\n\x0eGetTripUpdates\x12*.headway.tracking.v1.GetTripUpdatesRequest\x1a%.headway.gtfs_realtime.v1.FeedMessage\x12Y\n\tGetAlerts\x12%.headway.tracking.v1.GetAlertsRequest\x1a%.headway.gtfs_realtime.v1.FeedMessageb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'headway.tracking.v1.tracking_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_POSITIONBATCH']._serialized_start=136
-  _globals['_POSITIONBATCH']._serialized_end=241
-  _globals['_POSITIONACK']._serialized_start=244
-  _globals['_POSITIONACK']._serialized_end=377
-  _globals['_REJECTEDPOSITION']._serialized_start=379
-  _globals['_REJECTEDPOSITION']._serialized_end=428
-  _globals['_GETVEHICLEREQUEST']._serialized_start=430
-  _globals['_GETVEHICLEREQUEST']._serialized_end=469
-  _globals['_GETLIVEDEPARTUREREQUEST']._serialized_start=471
-  _globals['_GETLIVEDEPARTUREREQUEST']._serialized_end=518
-  _globals['_WATCHDEPARTUREREQUEST']._serialized_start=520
-  _globals['_WATCHDEPARTUREREQUEST']._serialized_end=565
-  _globals['_WATCHVEHICLESREQUEST']._serialized_start=567
-  _globals['_WATCHVEHICLESREQUEST']._serialized_end=657
-  _globals['_GETDELAYSREQUEST']._serialized_start=659
-  _globals['_GETDELAYSREQUEST']._serialized_end=700
-  _globals['_GETDELAYSRESPONSE']._serialized_start=702
-  _globals['_GETDELAYSRESPONSE']._serialized_end=765
-  _globals['_DELAY']._serialized_start=767
-  _globals['_DELAY']._serialized_end=819
-  _globals['_TRACKINGSERVICE']._serialized_start=822
-  _globals['_TRACKINGSERVICE']._serialized_end=1506
+  _globals['_POSITIONBATCH']._serialized_start=182
+  _globals['_POSITIONBATCH']._serialized_end=287
+  _globals['_POSITIONACK']._serialized_start=290
+  _globals['_POSITIONACK']._serialized_end=423
+  _globals['_REJECTEDPOSITION']._serialized_start=425
+  _globals['_REJECTEDPOSITION']._serialized_end=474
+  _globals['_GETVEHICLEREQUEST']._serialized_start=476
+  _globals['_GETVEHICLEREQUEST']._serialized_end=515
+  _globals['_GETLIVEDEPARTUREREQUEST']._serialized_start=517
+  _globals['_GETLIVEDEPARTUREREQUEST']._serialized_end=564
+  _globals['_WATCHDEPARTUREREQUEST']._serialized_start=566
+  _globals['_WATCHDEPARTUREREQUEST']._serialized_end=611
+  _globals['_WATCHVEHICLESREQUEST']._serialized_start=613
+  _globals['_WATCHVEHICLESREQUEST']._serialized_end=703
+  _globals['_GETDELAYSREQUEST']._serialized_start=705
+  _globals['_GETDELAYSREQUEST']._serialized_end=746
+  _globals['_GETDELAYSRESPONSE']._serialized_start=748
+  _globals['_GETDELAYSRESPONSE']._serialized_end=811
+  _globals['_DELAY']._serialized_start=813
+  _globals['_DELAY']._serialized_end=865
+  _globals['_GETVEHICLEPOSITIONSREQUEST']._serialized_start=867
+  _globals['_GETVEHICLEPOSITIONSREQUEST']._serialized_end=916
+  _globals['_GETTRIPUPDATESREQUEST']._serialized_start=918
+  _globals['_GETTRIPUPDATESREQUEST']._serialized_end=962
+  _globals['_GETALERTSREQUEST']._serialized_start=964
+  _globals['_GETALERTSREQUEST']._serialized_end=1003
+  _globals['_TRACKINGSERVICE']._serialized_start=1006
+  _globals['_TRACKINGSERVICE']._serialized_end=1993
 # @@protoc_insertion_point(module_scope)

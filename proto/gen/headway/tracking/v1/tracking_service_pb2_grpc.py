@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from headway.gtfs_realtime.v1 import gtfs_realtime_pb2 as headway_dot_gtfs__realtime_dot_v1_dot_gtfs__realtime__pb2
 from headway.tracking.v1 import live_pb2 as headway_dot_tracking_dot_v1_dot_live__pb2
 from headway.tracking.v1 import positions_pb2 as headway_dot_tracking_dot_v1_dot_positions__pb2
 from headway.tracking.v1 import tracking_service_pb2 as headway_dot_tracking_dot_v1_dot_tracking__service__pb2
@@ -72,6 +73,21 @@ class TrackingServiceStub:
                 request_serializer=headway_dot_tracking_dot_v1_dot_tracking__service__pb2.GetDelaysRequest.SerializeToString,
                 response_deserializer=headway_dot_tracking_dot_v1_dot_tracking__service__pb2.GetDelaysResponse.FromString,
                 _registered_method=True)
+        self.GetVehiclePositions = channel.unary_unary(
+                '/headway.tracking.v1.TrackingService/GetVehiclePositions',
+                request_serializer=headway_dot_tracking_dot_v1_dot_tracking__service__pb2.GetVehiclePositionsRequest.SerializeToString,
+                response_deserializer=headway_dot_gtfs__realtime_dot_v1_dot_gtfs__realtime__pb2.FeedMessage.FromString,
+                _registered_method=True)
+        self.GetTripUpdates = channel.unary_unary(
+                '/headway.tracking.v1.TrackingService/GetTripUpdates',
+                request_serializer=headway_dot_tracking_dot_v1_dot_tracking__service__pb2.GetTripUpdatesRequest.SerializeToString,
+                response_deserializer=headway_dot_gtfs__realtime_dot_v1_dot_gtfs__realtime__pb2.FeedMessage.FromString,
+                _registered_method=True)
+        self.GetAlerts = channel.unary_unary(
+                '/headway.tracking.v1.TrackingService/GetAlerts',
+                request_serializer=headway_dot_tracking_dot_v1_dot_tracking__service__pb2.GetAlertsRequest.SerializeToString,
+                response_deserializer=headway_dot_gtfs__realtime_dot_v1_dot_gtfs__realtime__pb2.FeedMessage.FromString,
+                _registered_method=True)
 
 
 class TrackingServiceServicer:
@@ -127,6 +143,27 @@ class TrackingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetVehiclePositions(self, request, context):
+        """Tell in GTFS-Realtime where the vehicles of departures under way are and how full.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTripUpdates(self, request, context):
+        """Tell in GTFS-Realtime how departures under way run beside their timetable, and which are cancelled.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetAlerts(self, request, context):
+        """Tell riders in GTFS-Realtime which departures are cancelled.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TrackingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -164,6 +201,21 @@ def add_TrackingServiceServicer_to_server(servicer, server):
                     servicer.GetDelays,
                     request_deserializer=headway_dot_tracking_dot_v1_dot_tracking__service__pb2.GetDelaysRequest.FromString,
                     response_serializer=headway_dot_tracking_dot_v1_dot_tracking__service__pb2.GetDelaysResponse.SerializeToString,
+            ),
+            'GetVehiclePositions': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetVehiclePositions,
+                    request_deserializer=headway_dot_tracking_dot_v1_dot_tracking__service__pb2.GetVehiclePositionsRequest.FromString,
+                    response_serializer=headway_dot_gtfs__realtime_dot_v1_dot_gtfs__realtime__pb2.FeedMessage.SerializeToString,
+            ),
+            'GetTripUpdates': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTripUpdates,
+                    request_deserializer=headway_dot_tracking_dot_v1_dot_tracking__service__pb2.GetTripUpdatesRequest.FromString,
+                    response_serializer=headway_dot_gtfs__realtime_dot_v1_dot_gtfs__realtime__pb2.FeedMessage.SerializeToString,
+            ),
+            'GetAlerts': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAlerts,
+                    request_deserializer=headway_dot_tracking_dot_v1_dot_tracking__service__pb2.GetAlertsRequest.FromString,
+                    response_serializer=headway_dot_gtfs__realtime_dot_v1_dot_gtfs__realtime__pb2.FeedMessage.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -356,6 +408,87 @@ class TrackingService:
             '/headway.tracking.v1.TrackingService/GetDelays',
             headway_dot_tracking_dot_v1_dot_tracking__service__pb2.GetDelaysRequest.SerializeToString,
             headway_dot_tracking_dot_v1_dot_tracking__service__pb2.GetDelaysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetVehiclePositions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headway.tracking.v1.TrackingService/GetVehiclePositions',
+            headway_dot_tracking_dot_v1_dot_tracking__service__pb2.GetVehiclePositionsRequest.SerializeToString,
+            headway_dot_gtfs__realtime_dot_v1_dot_gtfs__realtime__pb2.FeedMessage.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTripUpdates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headway.tracking.v1.TrackingService/GetTripUpdates',
+            headway_dot_tracking_dot_v1_dot_tracking__service__pb2.GetTripUpdatesRequest.SerializeToString,
+            headway_dot_gtfs__realtime_dot_v1_dot_gtfs__realtime__pb2.FeedMessage.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAlerts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headway.tracking.v1.TrackingService/GetAlerts',
+            headway_dot_tracking_dot_v1_dot_tracking__service__pb2.GetAlertsRequest.SerializeToString,
+            headway_dot_gtfs__realtime_dot_v1_dot_gtfs__realtime__pb2.FeedMessage.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from headway.gtfs_realtime.v1 import gtfs_realtime_pb2 as _gtfs_realtime_pb2
 from headway.tracking.v1 import live_pb2 as _live_pb2
 from headway.tracking.v1 import positions_pb2 as _positions_pb2
 from headway.tracking.v1 import tracking_service_pb2 as _tracking_service_pb2
@@ -49,6 +50,12 @@ class TrackingServiceStub:
     """Tell where vehicles that run departures are for as long as the caller listens."""
     GetDelays: _grpc.UnaryUnaryMultiCallable[_tracking_service_pb2.GetDelaysRequest, _tracking_service_pb2.GetDelaysResponse]
     """Tell how late departures are, those that are known to be on their way."""
+    GetVehiclePositions: _grpc.UnaryUnaryMultiCallable[_tracking_service_pb2.GetVehiclePositionsRequest, _gtfs_realtime_pb2.FeedMessage]
+    """Tell in GTFS-Realtime where the vehicles of departures under way are and how full."""
+    GetTripUpdates: _grpc.UnaryUnaryMultiCallable[_tracking_service_pb2.GetTripUpdatesRequest, _gtfs_realtime_pb2.FeedMessage]
+    """Tell in GTFS-Realtime how departures under way run beside their timetable, and which are cancelled."""
+    GetAlerts: _grpc.UnaryUnaryMultiCallable[_tracking_service_pb2.GetAlertsRequest, _gtfs_realtime_pb2.FeedMessage]
+    """Tell riders in GTFS-Realtime which departures are cancelled."""
 
 @_typing.type_check_only
 class TrackingServiceAsyncStub(TrackingServiceStub):
@@ -69,6 +76,12 @@ class TrackingServiceAsyncStub(TrackingServiceStub):
     """Tell where vehicles that run departures are for as long as the caller listens."""
     GetDelays: _aio.UnaryUnaryMultiCallable[_tracking_service_pb2.GetDelaysRequest, _tracking_service_pb2.GetDelaysResponse]  # type: ignore[assignment]
     """Tell how late departures are, those that are known to be on their way."""
+    GetVehiclePositions: _aio.UnaryUnaryMultiCallable[_tracking_service_pb2.GetVehiclePositionsRequest, _gtfs_realtime_pb2.FeedMessage]  # type: ignore[assignment]
+    """Tell in GTFS-Realtime where the vehicles of departures under way are and how full."""
+    GetTripUpdates: _aio.UnaryUnaryMultiCallable[_tracking_service_pb2.GetTripUpdatesRequest, _gtfs_realtime_pb2.FeedMessage]  # type: ignore[assignment]
+    """Tell in GTFS-Realtime how departures under way run beside their timetable, and which are cancelled."""
+    GetAlerts: _aio.UnaryUnaryMultiCallable[_tracking_service_pb2.GetAlertsRequest, _gtfs_realtime_pb2.FeedMessage]  # type: ignore[assignment]
+    """Tell riders in GTFS-Realtime which departures are cancelled."""
 
 class TrackingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Where vehicles are."""
@@ -128,5 +141,29 @@ class TrackingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_tracking_service_pb2.GetDelaysResponse, _abc.Awaitable[_tracking_service_pb2.GetDelaysResponse]]:
         """Tell how late departures are, those that are known to be on their way."""
+
+    @_abc_1.abstractmethod
+    def GetVehiclePositions(
+        self,
+        request: _tracking_service_pb2.GetVehiclePositionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gtfs_realtime_pb2.FeedMessage, _abc.Awaitable[_gtfs_realtime_pb2.FeedMessage]]:
+        """Tell in GTFS-Realtime where the vehicles of departures under way are and how full."""
+
+    @_abc_1.abstractmethod
+    def GetTripUpdates(
+        self,
+        request: _tracking_service_pb2.GetTripUpdatesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gtfs_realtime_pb2.FeedMessage, _abc.Awaitable[_gtfs_realtime_pb2.FeedMessage]]:
+        """Tell in GTFS-Realtime how departures under way run beside their timetable, and which are cancelled."""
+
+    @_abc_1.abstractmethod
+    def GetAlerts(
+        self,
+        request: _tracking_service_pb2.GetAlertsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gtfs_realtime_pb2.FeedMessage, _abc.Awaitable[_gtfs_realtime_pb2.FeedMessage]]:
+        """Tell riders in GTFS-Realtime which departures are cancelled."""
 
 def add_TrackingServiceServicer_to_server(servicer: TrackingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -367,6 +367,7 @@ class Departure(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     PATTERN_ID_FIELD_NUMBER: _builtins.int
     STARTS_AT_FIELD_NUMBER: _builtins.int
+    FEED_START_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     operator_id: _builtins.str
     feed_trip_id: _builtins.str
@@ -381,6 +382,8 @@ class Departure(_message.Message):
     version: _builtins.int
     """Rises with every change of the departure itself, not with its sales."""
     pattern_id: _builtins.str
+    feed_start_time: _builtins.str
+    """When this run of a frequency starts, as in GTFS, for example 25:10:00; empty for other departures."""
     @_builtins.property
     def route(self) -> Global___Route: ...
     @_builtins.property
@@ -410,10 +413,11 @@ class Departure(_message.Message):
         version: _builtins.int = ...,
         pattern_id: _builtins.str = ...,
         starts_at: _timestamp_pb2.Timestamp | None = ...,
+        feed_start_time: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["route", b"route", "starts_at", b"starts_at", "vehicle", b"vehicle"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "capacity", b"capacity", "feed_trip_id", b"feed_trip_id", "headsign", b"headsign", "id", b"id", "layout_id", b"layout_id", "operator_id", b"operator_id", "pattern_id", b"pattern_id", "route", b"route", "service_date", b"service_date", "starts_at", b"starts_at", "state", b"state", "vehicle", b"vehicle", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "capacity", b"capacity", "feed_start_time", b"feed_start_time", "feed_trip_id", b"feed_trip_id", "headsign", b"headsign", "id", b"id", "layout_id", b"layout_id", "operator_id", b"operator_id", "pattern_id", b"pattern_id", "route", b"route", "service_date", b"service_date", "starts_at", b"starts_at", "state", b"state", "vehicle", b"vehicle", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
