@@ -26,7 +26,7 @@ from gateway.edge import Edge
 from gateway.limits import BodyLimit, RateLimits
 from gateway.openapi import DESCRIPTION, TAGS, Api
 from gateway.public_cache import PublicCache
-from gateway.routes import bookings, docs, fares, feeds, health, people, phones, search, timetable, vehicles
+from gateway.routes import bookings, docs, fares, feeds, health, operations, people, phones, search, timetable, vehicles
 from gateway.settings import GatewaySettings
 
 NAME = "gateway"
@@ -62,7 +62,7 @@ def create_app(
 
 def add_routes(app: FastAPI) -> None:
     """Serve the API under /v1, and what browsers and operations ask for beside it."""
-    for module in (search, timetable, feeds, fares, bookings, vehicles, phones, people):
+    for module in (search, operations, timetable, feeds, fares, bookings, vehicles, phones, people):
         app.include_router(module.router, prefix="/v1")
     app.include_router(health.keys_router, prefix="/v1")
     app.include_router(health.keys_router, include_in_schema=False)

@@ -13,6 +13,7 @@ from fastapi import Depends
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from headway.booking.v1.booking_service_pb2_grpc import BookingServiceStub
+from headway.booking.v1.operations_service_pb2_grpc import OperationsServiceStub
 from headway.booking.v1.timetable_service_pb2_grpc import TimetableServiceStub
 from headway.pricing.v1.pricing_service_pb2_grpc import PricingServiceStub
 from headway.tracking.v1.tracking_service_pb2_grpc import TrackingServiceStub
@@ -46,6 +47,7 @@ class Backends:
         self._channels = {"booking": booking, "tracking": tracking, "pricing": pricing}
         self.timetable = TimetableServiceStub(booking)
         self.bookings = BookingServiceStub(booking)
+        self.operations = OperationsServiceStub(booking)
         self.tracking = TrackingServiceStub(tracking)
         self.pricing = PricingServiceStub(pricing)
 
@@ -84,6 +86,7 @@ class Exchange:
     def __init__(self, backends: Backends, request: Request, response: Response) -> None:
         self.timetable = backends.timetable
         self.bookings = backends.bookings
+        self.operations = backends.operations
         self.tracking = backends.tracking
         self.pricing = backends.pricing
         self.now = request.app.state.clock.now
