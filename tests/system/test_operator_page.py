@@ -15,6 +15,10 @@ from tests.system.journey import checked, coach, hold, key, leg_of, payment, pub
 from tests.system.running_stack import Stack, admin, client, guest
 
 OPERATOR = "harbour"
+END_TOKEN = """
+const kept = JSON.parse(sessionStorage.getItem("headway.session"));
+sessionStorage.setItem("headway.session", JSON.stringify({ ...kept, access_token: "ended" }));
+"""
 
 
 @pytest.fixture
@@ -97,10 +101,13 @@ def test_a_vehicle_is_assigned_and_a_departure_cancelled_with_who_is_on_it(
     assert browser.get_log("browser") == []
 
 
-def test_the_tab_stays_signed_in_until_one_signs_out(browser: Chrome, stack: Stack, day: Any) -> None:
+def test_the_tab_stays_signed_in_after_its_token_s_end_until_one_signs_out(
+    browser: Chrome, stack: Stack, day: Any
+) -> None:
     departure, _ = day
     sign_in(browser, stack)
     one(browser, "#day")
+    browser.execute_script(END_TOKEN)
     browser.refresh()
     open_day(browser, departure, has="1 of 50")
     one(browser, "#leave").click()
