@@ -5,7 +5,13 @@ from functools import partial
 from pathlib import Path
 
 from headway.booking.v1 import booking_service_pb2 as booking_pb
-from headway.booking.v1 import booking_service_pb2_grpc, bookings_pb2, timetable_service_pb2_grpc
+from headway.booking.v1 import (
+    booking_service_pb2_grpc,
+    bookings_pb2,
+    operations_service_pb2_grpc,
+    timetable_service_pb2_grpc,
+)
+from headway.booking.v1 import operations_service_pb2 as operations_pb
 from headway.booking.v1 import timetable_service_pb2 as timetable_pb
 from prometheus_client import REGISTRY, CollectorRegistry
 
@@ -16,6 +22,7 @@ from booking_svc.flows.payment_provider import PaymentProvider
 from booking_svc.flows.payments import Payments
 from booking_svc.servicers.access import RULES
 from booking_svc.servicers.bookings import BookingServicer, HoldLimits
+from booking_svc.servicers.operations import OperationsServicer
 from booking_svc.servicers.timetable import TimetableServicer
 from booking_svc.servicers.tokens import Tokens
 from booking_svc.settings import BookingSettings
@@ -66,7 +73,7 @@ def build(settings: BookingSettings, clock: Clock | None = None, *, registry: Co
     server = RpcServer(edge, host=settings.grpc_host, port=settings.grpc_port, has_reflection=settings.reflection)
     limits = HoldLimits(settings.hold_seconds, settings.holds_per_rider)
     bookings = BookingServicer(store, payments, tokens, limits=limits, answer=answer, refund_now=refund_now)
-    register(server, TimetableServicer(store), bookings)
+    register(server, TimetableServicer(store), bookings, OperationsServicer(store))
     return Service(
         "booking",
         store,
@@ -79,9 +86,13 @@ def build(settings: BookingSettings, clock: Clock | None = None, *, registry: Co
     )
 
 
-def register(server: RpcServer, timetable: TimetableServicer, bookings: BookingServicer) -> None:
-    """Serve both services under their names."""
+def register(
+    server: RpcServer, timetable: TimetableServicer, bookings: BookingServicer, operations: OperationsServicer
+) -> None:
+    """Serve the services under their names."""
     add_timetable = timetable_service_pb2_grpc.add_TimetableServiceServicer_to_server
     add_bookings = booking_service_pb2_grpc.add_BookingServiceServicer_to_server
     server.add(add_timetable, timetable, timetable_pb.DESCRIPTOR.services_by_name["TimetableService"])
     server.add(add_bookings, bookings, booking_pb.DESCRIPTOR.services_by_name["BookingService"])
+    add_operations = operations_service_pb2_grpc.add_OperationsServiceServicer_to_server
+    server.add(add_operations, operations, operations_pb.DESCRIPTOR.services_by_name["OperationsService"])

@@ -44,7 +44,9 @@ class Service:
     async def start(self) -> None:
         """Serve, and begin to publish, consume and tidy."""
         self.store.start(on_commit=self.relay.wake)
-        self.tasks.extend(asyncio.ensure_future(keep_running(loop)) for loop in (self.relay.run, *self.loops))
+        self.tasks.extend(
+            asyncio.ensure_future(keep_running(loop)) for loop in (self.relay.run, self.relay.measure, *self.loops)
+        )
         await self.server.start()
         log.info("serving", service=self.name, port=self.server.port)
 

@@ -111,6 +111,12 @@ def unpublished(work: UnitOfWork, *, limit: int, refused: Sequence[str] = ()) ->
     return list(work.connection.execute(sa.select(Outbox.table).where(waiting).order_by(columns.position).limit(limit)))
 
 
+def count_unpublished(work: UnitOfWork) -> int:
+    """Count the rows that wait to be published."""
+    waiting = sa.select(sa.func.count()).where(Outbox.table.c.published_at.is_(None))
+    return int(work.connection.execute(waiting).scalar_one())
+
+
 def mark_published(work: UnitOfWork, rows: Sequence[Published]) -> None:
     """Record what the broker has acknowledged."""
     if not rows:

@@ -17,7 +17,7 @@ from chassis.faults import fault_point
 from chassis.ids import new_id
 from chassis.lease import hold_lease
 from chassis.logs import EventLog
-from chassis.outbox import Published, mark_published, reconcile_stream, unpublished
+from chassis.outbox import Published, count_unpublished, mark_published, reconcile_stream, unpublished
 from chassis.store import Store
 from chassis.writer import UnitOfWork
 
@@ -26,7 +26,7 @@ log = EventLog(__name__)
 READ_MAX = 2000
 BATCH_MIN = 16
 """A batch costs the broker as much as about so many messages one by one, each synced to its disk."""
-SWEEP_SECONDS = 1.0
+SWEEP_SECONDS = MEASURE_SECONDS = 1.0
 RENEW_SECONDS = 1.5
 RECONCILE_SECONDS = 5.0
 LEASE = "relay"
@@ -75,6 +75,12 @@ class Relay:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), SWEEP_SECONDS)
 
+    async def measure(self) -> None:
+        """Count what waits until cancelled, above all while the broker is away."""
+        while True:
+            self._waiting.set(await self._store.read(count_unpublished))
+            await asyncio.sleep(MEASURE_SECONDS)
+
     async def _may_publish(self) -> bool:
         """Keep the lease and the streams, and look again when the last look grows old."""
         now = asyncio.get_running_loop().time()
@@ -103,7 +109,6 @@ class Relay:
     async def publish_waiting(self) -> int:
         """Publish some of what waits, mark what was acknowledged, return how many rows there were."""
         rows = await self._store.read(unpublished, limit=READ_MAX, refused=sorted(self._refused))
-        self._waiting.set(len(rows))
         marking: asyncio.Future[bool] | None = None
         for stream, batch in batches(rows):
             fault_point("relay.read")

@@ -1,6 +1,7 @@
 """The gRPC edge of a service: parse, identify, admit, time, answer every failure in one form, and count."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -32,6 +33,7 @@ CALLS_MAX = 2000
 IDEMPOTENCY_KEY_CHARS_MAX = 255
 DEADLINE_SECONDS_MAX = 60.0
 REPLAYED = (("idempotent-replayed", "true"),)
+WAITING = re.compile(r"headway_(outbox)_waiting_rows|headway_consumer_(\w+)_pending_messages")
 UNGUARDED = ("/grpc.health.", "/grpc.reflection.")
 OPTIONS = [
     ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
@@ -98,9 +100,8 @@ class Edge(aio.ServerInterceptor):
         # What else is to be told that no more is wanted: streams that listen to nobody.
         self.on_stopping: list[Callable[[], None]] = []
         self._listening: set[asyncio.Timeout] = set()
-        self._seconds = Histogram(
-            "headway_rpc_seconds", "Time of a call", ["method", "code"], registry=registry or CollectorRegistry()
-        )
+        self.registry = registry or CollectorRegistry()
+        self._seconds = Histogram("headway_rpc_seconds", "Time of a call", ["method", "code"], registry=self.registry)
 
     async def intercept_service(
         self,
@@ -215,6 +216,20 @@ def seconds_left(context: Context) -> float | None:
     return None if left is None else min(left, DEADLINE_SECONDS_MAX)
 
 
+class Health(health_aio.HealthServicer):  # type: ignore[misc]
+    """Tells beside its health, as metadata, how many events wait to leave the process and to be taken in."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        super().__init__()
+        self._registry = registry
+
+    async def Check(self, request: health_pb2.HealthCheckRequest, context: Context) -> Any:
+        found = ((WAITING.fullmatch(metric.name), metric) for metric in self._registry.collect())
+        waiting = [(f"waiting-{name[1] or name[2]}", f"{one.samples[0].value:.0f}") for name, one in found if name]
+        context.set_trailing_metadata(tuple(waiting))
+        return await super().Check(request, context)
+
+
 class RpcServer:
     """A grpc.aio server with health and reflection."""
 
@@ -225,7 +240,7 @@ class RpcServer:
         self._has_reflection = has_reflection
         self._names: list[str] = []
         self.server = aio.server(interceptors=[edge], options=OPTIONS, maximum_concurrent_rpcs=calls_max)
-        self.health = health_aio.HealthServicer()
+        self.health = Health(edge.registry)
         self.port = self.server.add_insecure_port(f"{host}:{port}")
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self.server)
 

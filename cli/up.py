@@ -16,6 +16,7 @@ from cli.supervisor import Supervisor
 
 SUMMARY = """Headway is running.
   Try it out   {stack.gateway_url}/docs
+  For staff    {stack.gateway_url}/operator
   Sign in as   rider@example.com, driver@example.com or operator@example.com, password {stack.secrets[demo_password]}
   gRPC         booking {stack.grpc[booking]}, tracking {stack.grpc[tracking]}, pricing {stack.grpc[pricing]}
   NATS         {stack.nats_url}

@@ -33,6 +33,7 @@ from gateway.routes import (
     feeds,
     gtfs_realtime,
     health,
+    operations,
     people,
     phones,
     search,
@@ -74,7 +75,7 @@ def create_app(
 
 def add_routes(app: FastAPI) -> None:
     """Serve the API under /v1, and what browsers and operations ask for beside it."""
-    for module in (search, timetable, feeds, fares, bookings, vehicles, phones, gtfs_realtime, people):
+    for module in (search, operations, timetable, feeds, fares, bookings, vehicles, phones, gtfs_realtime, people):
         app.include_router(module.router, prefix="/v1")
     app.include_router(health.keys_router, prefix="/v1")
     app.include_router(health.keys_router, include_in_schema=False)

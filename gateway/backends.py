@@ -5,14 +5,16 @@ booking = await services.ask(services.bookings.GetBooking, GetBookingRequest(...
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Self, TypeVar
 
 from fastapi import Depends
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from headway.booking.v1.booking_service_pb2_grpc import BookingServiceStub
+from headway.booking.v1.operations_service_pb2_grpc import OperationsServiceStub
 from headway.booking.v1.timetable_service_pb2_grpc import TimetableServiceStub
 from headway.pricing.v1.pricing_service_pb2_grpc import PricingServiceStub
 from headway.tracking.v1.tracking_service_pb2_grpc import TrackingServiceStub
@@ -26,6 +28,8 @@ from gateway.caller import Call
 from gateway.preconditions import Versioned, etag
 
 READY_SECONDS = 1.0
+WAITING = "waiting-"
+"""Begins what a service tells beside its health: how many events each of its queues has."""
 REPLAYED = "idempotent-replayed"
 
 Asked = TypeVar("Asked")
@@ -39,6 +43,14 @@ class ClientGone(Unavailable):
     reason = "CLIENT_GONE"
 
 
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether a service serves, and how many events wait to leave it or to be taken in, by queue."""
+
+    is_serving: bool = False
+    waiting: Mapping[str, int] = field(default_factory=dict)
+
+
 class Backends:
     """The stubs of every service, over one channel each."""
 
@@ -46,6 +58,7 @@ class Backends:
         self._channels = {"booking": booking, "tracking": tracking, "pricing": pricing}
         self.timetable = TimetableServiceStub(booking)
         self.bookings = BookingServiceStub(booking)
+        self.operations = OperationsServiceStub(booking)
         self.tracking = TrackingServiceStub(tracking)
         self.pricing = PricingServiceStub(pricing)
 
@@ -58,9 +71,9 @@ class Backends:
             pricing=open_channel(pricing_address),
         )
 
-    async def ready(self) -> dict[str, bool]:
+    async def health(self) -> dict[str, Health]:
         """Ask each service for its health at the same time."""
-        answers = await asyncio.gather(*map(is_serving, self._channels.values()))
+        answers = await asyncio.gather(*map(health_of, self._channels.values()))
         return dict(zip(self._channels, answers, strict=True))
 
     async def close(self) -> None:
@@ -68,14 +81,15 @@ class Backends:
         await asyncio.gather(*(channel.close() for channel in self._channels.values()))
 
 
-async def is_serving(channel: aio.Channel) -> bool:
-    """Tell whether a service says within a second that it serves."""
-    check = health_pb2_grpc.HealthStub(channel).Check
+async def health_of(channel: aio.Channel) -> Health:
+    """Ask a service how it is; one that says nothing within a second does not serve."""
+    asking = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=READY_SECONDS)
     try:
-        answer = await check(health_pb2.HealthCheckRequest(), timeout=READY_SECONDS)
+        answer, told = await asking, dict(await asking.trailing_metadata())
     except aio.AioRpcError:
-        return False
-    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+        return Health()
+    waiting = {name.removeprefix(WAITING): int(count) for name, count in told.items() if name.startswith(WAITING)}
+    return Health(answer.status == health_pb2.HealthCheckResponse.SERVING, waiting)
 
 
 class Exchange:
@@ -84,6 +98,7 @@ class Exchange:
     def __init__(self, backends: Backends, request: Request, response: Response) -> None:
         self.timetable = backends.timetable
         self.bookings = backends.bookings
+        self.operations = backends.operations
         self.tracking = backends.tracking
         self.pricing = backends.pricing
         self.now = request.app.state.clock.now

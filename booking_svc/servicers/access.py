@@ -49,4 +49,12 @@ RULES: Rules = {
             "GetTicket": MINE,
         },
     ),
+    **rules(
+        "OperationsService",
+        {
+            "ListVehicles": needs("fleet:read"),
+            "GetLoads": STAFF,
+            "GetManifest": needs("boarding"),
+        },
+    ),
 }

@@ -8,7 +8,7 @@ from functools import cache
 from zoneinfo import available_timezones
 
 from google.protobuf.message import Message
-from headway.booking.v1 import booking_service_pb2, feeds_pb2, timetable_service_pb2
+from headway.booking.v1 import booking_service_pb2, feeds_pb2, operations_service_pb2, timetable_service_pb2
 
 from chassis.errors import FieldError, InvalidInput, NotFound
 
@@ -168,6 +168,12 @@ def check_patterns(request: timetable_service_pb2.GetPatternsRequest) -> None:
     ids = request.pattern_ids
     checks = [("/pattern_ids", 1 <= len(ids) <= PATTERNS_MAX, f"Name 1 to {PATTERNS_MAX} patterns.")]
     expect([*checks, *(identifier("/pattern_ids", one) for one in ids[:PATTERNS_MAX])])
+
+
+def check_loads(request: operations_service_pb2.GetLoadsRequest) -> None:
+    ids = request.departure_ids
+    checks = [("/departure_ids", 1 <= len(ids) <= DEPARTURES_MAX, f"Name 1 to {DEPARTURES_MAX} departures.")]
+    expect([*checks, *(identifier("/departure_ids", one) for one in ids[:DEPARTURES_MAX])])
 
 
 def check_search(request: timetable_service_pb2.SearchItinerariesRequest) -> None:

@@ -29,3 +29,8 @@ class Vehicles:
         if row is None:
             raise NotFound(vehicle_id=vehicle_id)
         return Vehicle(*row)
+
+    def page(self, operator_id: str, *, after: str, limit: int) -> list[Vehicle]:
+        """Read an operator's vehicles in order of their ids."""
+        query = sa.select(VEHICLES).where(VEHICLES.c.operator_id == operator_id, VEHICLES.c.id > after)
+        return [Vehicle(*row) for row in self._connection.execute(query.order_by(VEHICLES.c.id).limit(limit))]

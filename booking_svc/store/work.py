@@ -16,6 +16,7 @@ from booking_svc.store.history import History
 from booking_svc.store.layouts import Layouts
 from booking_svc.store.ledger import Ledger
 from booking_svc.store.occupancies import Occupancies
+from booking_svc.store.passengers import Passengers
 from booking_svc.store.patterns import Patterns
 from booking_svc.store.payments import Payments
 from booking_svc.store.routes import Routes
@@ -44,6 +45,7 @@ class Work:
         self.vehicles = Vehicles(connection)
         self.occupancies = Occupancies(connection)
         self.bookings = Bookings(connection, now=now)
+        self.passengers = Passengers(connection, now=now)
         self.payments = Payments(connection)
         self.ledger = Ledger(connection)
         self.history = History(connection)

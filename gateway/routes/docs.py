@@ -1,4 +1,4 @@
-"""The pages: the live one and the documentation's; everything they load comes from here."""
+"""The pages: the live one, the operator's and the documentation's; everything they load comes from here."""
 
 from html import escape
 from importlib.resources import files
@@ -27,6 +27,12 @@ router = Router(include_in_schema=False)
 async def live_page() -> HTMLResponse:
     """Show the network, and sell rides on it."""
     return HTMLResponse((WEB / "index.html").read_text())
+
+
+@router.get("/operator")
+async def operator_page() -> HTMLResponse:
+    """Show an operator's day to its staff."""
+    return HTMLResponse((WEB / "operator.html").read_text())
 
 
 @router.get("/docs")

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Query, Request
 from fastapi.responses import PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import Field
 
 from chassis.errors import Failure, Unavailable
 from gateway.accounts.store.work import Work
@@ -17,6 +18,12 @@ router = Router(tags=["Integration"])
 keys_router = Router(tags=["Integration"])
 
 
+Waiting = Annotated[
+    dict[str, dict[str, int]] | None,
+    Field(description="Events that wait to leave a service (`outbox`) or to be taken in, by stream"),
+]
+
+
 class Alive(Output):
     status: Literal["ok"] = "ok"
 
@@ -24,6 +31,7 @@ class Alive(Output):
 class Ready(Output):
     status: Literal["ready"] = "ready"
     checks: dict[str, bool] | None = None
+    waiting: Waiting = None
 
 
 class NotReady(Unavailable):
@@ -41,13 +49,17 @@ async def readyz(
     request: Request,
     verbose: Annotated[str | None, Query(max_length=10, description="Say of each part whether it answers")] = None,
 ) -> Ready:
-    """Tell whether all that is needed answers: the database and the three services; 503 says in `facts` which not."""
+    """Tell whether all that is needed answers: the database and the three services; 503 says in `facts` which not.
+
+    With `verbose` also how far behind each service is with its events.
+    """
     state = request.app.state
-    has_database, services = await asyncio.gather(database_answers(state), state.backends.ready())
-    checks = {"database": has_database, **services}
+    has_database, services = await asyncio.gather(database_answers(state), state.backends.health())
+    checks = {"database": has_database} | {name: health.is_serving for name, health in services.items()}
+    waiting = {name: dict(health.waiting) for name, health in services.items() if health.is_serving}
     if not all(checks.values()):
-        raise NotReady(down=[name for name, is_up in checks.items() if not is_up], checks=checks)
-    return Ready(checks=None if verbose is None else checks)
+        raise NotReady(down=[name for name, is_up in checks.items() if not is_up], checks=checks, waiting=waiting)
+    return Ready() if verbose is None else Ready(checks=checks, waiting=waiting)
 
 
 async def database_answers(state: Any) -> bool:

@@ -163,8 +163,11 @@ async def delays_of(found: Sequence[timetable_service_pb2.Itinerary], call: Call
     """Ask how late departures are, by their ids; nobody knows of those that are more than a day away."""
     tomorrow = (services.now() + timedelta(days=1)).timestamp()
     ids = [leg.departure_id for one in found for leg in one.legs if leg.origin.scheduled_at.seconds < tomorrow]
-    if not ids:
-        return {}
+    return await ask_delays(ids, call, services) if ids else {}
+
+
+async def ask_delays(ids: Sequence[str], call: Call, services: Exchange) -> dict[str, int]:
+    """Ask how late departures are; those of which nobody can tell are left out."""
     request = tracking_service_pb2.GetDelaysRequest(departure_ids=ids)
     told = await services.ask_in_passing(services.tracking.GetDelays, request, call, seconds=PATIENCE_SECONDS)
     return {delay.departure_id: delay.delay_seconds for delay in told.delays} if told else {}

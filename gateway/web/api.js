@@ -11,20 +11,46 @@ async function ask(path, options = {}) {
   });
   if (reply.ok) return reply;
   const problem = await reply.json().catch(() => ({}));
-  throw new Error(problem.detail || problem.title || `The server answered ${reply.status}.`);
+  const said = problem.detail || problem.title || `The server answered ${reply.status}.`;
+  throw Object.assign(new Error(said), { status: reply.status });
 }
 
 function bearer(token) {
   return token ? { Authorization: `Bearer ${token}` } : {};
 }
 
-export async function get(path, query = []) {
-  return (await ask(`/v1${path}?${new URLSearchParams(query)}`)).json();
+export async function get(path, query = [], token = "") {
+  return (await ask(`/v1${path}?${new URLSearchParams(query)}`, { headers: bearer(token) })).json();
 }
 
-export async function post(path, body, token) {
-  const headers = { "Content-Type": "application/json", "Idempotency-Key": freshKey(), ...bearer(token) };
-  return (await ask(`/v1${path}`, { method: "POST", headers, body: JSON.stringify(body) })).json();
+// A whole list, as far as ten pages go.
+export async function getAll(path, query = {}, token = "") {
+  const items = [];
+  for (let cursor = "", page = 0; page < 10 && cursor !== null; page += 1) {
+    const found = await get(path, { ...query, limit: 200, cursor }, token);
+    items.push(...found.items);
+    cursor = found.next_cursor;
+  }
+  return items;
+}
+
+async function send(method, path, body, headers) {
+  const options = { method, headers: { "Content-Type": "application/json", ...headers }, body: JSON.stringify(body) };
+  return (await ask(`/v1${path}`, options)).json();
+}
+
+export function post(path, body, token) {
+  return send("POST", path, body, { "Idempotency-Key": freshKey(), ...bearer(token) });
+}
+
+// Over the version that was seen, and no other.
+export function put(path, body, version, token) {
+  return send("PUT", path, body, { "If-Match": `"${version}"`, ...bearer(token) });
+}
+
+// Tokens for a form of OAuth 2.
+export async function grant(form) {
+  return (await ask("/v1/oauth/token", { method: "POST", body: new URLSearchParams(form) })).json();
 }
 
 // An image cannot send a token, so its text comes by fetch; the policy lets data: images in.

@@ -37,7 +37,7 @@ from chassis.store import Store
 OPERATOR, OTHER_OPERATOR = "opr_sea", "opr_land"
 RIDER = Caller("usr_rider", frozenset({"bookings"}))
 OTHER_RIDER = Caller("usr_other", frozenset({"bookings"}))
-STAFF_SCOPES = frozenset({"bookings", "bookings:all", "timetable:write"})
+STAFF_SCOPES = frozenset({"bookings", "bookings:all", "timetable:write", "boarding", "fleet:read"})
 STAFF = Caller("usr_staff", STAFF_SCOPES, operator_id=OPERATOR)
 FOREIGN_STAFF = Caller("usr_foreign", STAFF_SCOPES, operator_id=OTHER_OPERATOR)
 ADMIN = Caller("cli_admin", STAFF_SCOPES, operator_id="*")

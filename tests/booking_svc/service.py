@@ -10,7 +10,13 @@ from uuid import uuid4
 
 from grpc import aio
 from headway.booking.v1 import booking_service_pb2 as pb
-from headway.booking.v1 import booking_service_pb2_grpc, bookings_pb2, timetable_service_pb2_grpc, vehicles_pb2
+from headway.booking.v1 import (
+    booking_service_pb2_grpc,
+    bookings_pb2,
+    operations_service_pb2_grpc,
+    timetable_service_pb2_grpc,
+    vehicles_pb2,
+)
 from headway.booking.v1 import timetable_service_pb2 as timetable_pb
 from headway.types.v1 import timetable_pb2
 from prometheus_client import CollectorRegistry
@@ -66,6 +72,10 @@ class Booking:
     @property
     def timetable(self) -> Any:
         return timetable_service_pb2_grpc.TimetableServiceStub(self.channel)
+
+    @property
+    def operations(self) -> Any:
+        return operations_service_pb2_grpc.OperationsServiceStub(self.channel)
 
     def signer(self, name: str) -> Signer:
         return open_signer(name, self.keys_dir)

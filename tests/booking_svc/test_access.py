@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from grpc import StatusCode
 from headway.booking.v1 import booking_service_pb2 as pb
+from headway.booking.v1 import operations_service_pb2 as operations_pb
 from headway.booking.v1 import timetable_service_pb2 as timetable_pb
 
 from booking_svc.servicers.access import RULES
@@ -18,6 +19,7 @@ SERVICES_BY_NAME = {
     for service in (
         pb.DESCRIPTOR.services_by_name["BookingService"],
         timetable_pb.DESCRIPTOR.services_by_name["TimetableService"],
+        operations_pb.DESCRIPTOR.services_by_name["OperationsService"],
     )
 }
 METHODS = {f"/{name}/{method.name}": method for name, service in SERVICES_BY_NAME.items() for method in service.methods}

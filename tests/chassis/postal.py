@@ -125,11 +125,11 @@ async def office(
         bus, registry = Bus(nats_url, name=source, streams=streams), CollectorRegistry()
         relay = Relay(store, bus, source=source, registry=registry)
         store.start(on_commit=relay.wake)
-        task = asyncio.ensure_future(keep_running(relay.run))
+        task, measuring = (asyncio.ensure_future(keep_running(loop)) for loop in (relay.run, relay.measure))
         try:
             yield Office(store, bus, relay, registry, task)
         finally:
-            await stop_tasks([task])
+            await stop_tasks([task, measuring])
             await bus.close()
 
 

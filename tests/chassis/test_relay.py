@@ -50,6 +50,7 @@ def impatient(monkeypatch):
     """Look more often than in earnest."""
     monkeypatch.setattr(lease, "LEASE_SECONDS", 1.0)
     monkeypatch.setattr(relay, "RENEW_SECONDS", 0.3)
+    monkeypatch.setattr(relay, "MEASURE_SECONDS", 0.1)
     monkeypatch.setattr(relay, "RECONCILE_SECONDS", 1.0)
     monkeypatch.setitem(bus.CONNECTION, "ping_interval", 0.2)
 
@@ -190,8 +191,10 @@ async def test_rows_written_while_the_broker_is_down_follow_when_it_is_up(databa
         for first in range(0, 1000, 50):
             await running.post(*letters(50, first=first))
         assert len(await running.waiting()) == 1000
+        await until(lambda: running.metric("headway_outbox_waiting_rows") == 1000)
         nats.start_again()
         await until(running.is_all_out)
+        await until(lambda: running.metric("headway_outbox_waiting_rows") == 0)
         assert await ids_in(nats.url) == await running.ids()
 
 

@@ -8,6 +8,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from headway.tracking.v1.tracking_service_pb2 import PositionBatch
+from prometheus_client import Gauge
 
 from chassis.errors import Unavailable
 from tests.chassis.postal import until
@@ -62,6 +63,16 @@ async def test_health_says_serving_and_then_not_serving_while_it_stops(tmp_path)
         release.set()
         assert (await waiting).id == "veh_1"
         await asyncio.wait_for(stopping, 2)
+
+
+async def test_health_tells_how_many_events_wait(served):
+    for name, count in (("headway_outbox_waiting_rows", 3), ("headway_consumer_departure_pending_messages", 12)):
+        Gauge(name, "Events", registry=served.registry).set(count)
+    checking = health_pb2_grpc.HealthStub(served.channel).Check(health_pb2.HealthCheckRequest())
+    assert (await checking).status == health_pb2.HealthCheckResponse.SERVING
+    told = dict(await checking.trailing_metadata())
+    assert {name: told[name] for name in told if "waiting" in name} == {
+        "waiting-outbox": "3", "waiting-departure": "12"}  # fmt: skip
 
 
 async def test_open_streams_end_with_what_they_have_taken_when_it_stops(tmp_path):

@@ -26,7 +26,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
-from headway.booking.v1 import booking_service_pb2, bookings_pb2, timetable_service_pb2
+from headway.booking.v1 import booking_service_pb2, bookings_pb2, operations_service_pb2, timetable_service_pb2
 from headway.pricing.v1 import fares_pb2, pricing_service_pb2
 from headway.tracking.v1 import tracking_service_pb2
 from headway.types.v1 import money_pb2, timetable_pb2
@@ -38,9 +38,12 @@ from gateway.accounts.tokens import AccessTokens
 from tests.gateway.running import running, settings_for
 
 SUBJECT = "usr_ada"
+CONTRACTS = (
+    booking_service_pb2, timetable_service_pb2, operations_service_pb2, pricing_service_pb2, tracking_service_pb2
+)  # fmt: skip
 METHODS: dict[str, MethodDescriptor] = {
     f"/{service.full_name}/{method.name}": method
-    for file in (booking_service_pb2, timetable_service_pb2, pricing_service_pb2, tracking_service_pb2)
+    for file in CONTRACTS
     for service in file.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 }

@@ -10,7 +10,7 @@ from gateway.problems import PROBLEMS
 from gateway.routes.docs import LEAFLET, VIEWERS, WEB
 from tests.gateway.running import Running
 
-PAGES = ["/", "/docs", "/redoc", "/problems"]
+PAGES = ["/", "/operator", "/docs", "/redoc", "/problems"]
 
 
 class Loaded(HTMLParser):

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from grpc import aio
@@ -14,11 +15,21 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
+class Telling(health_aio.HealthServicer):
+    """Tells beside its health what it is told to."""
+
+    metadata: tuple[tuple[str, str], ...] = ()
+
+    async def Check(self, request: Any, context: Any) -> Any:
+        context.set_trailing_metadata(self.metadata)
+        return await super().Check(request, context)
+
+
 class Healthy:
     """A process that has nothing but its health to tell."""
 
     def __init__(self) -> None:
-        self.health = health_aio.HealthServicer()
+        self.health = Telling()
         self.server = aio.server()
         self.port = self.server.add_insecure_port("127.0.0.1:0")
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self.server)
@@ -58,6 +69,15 @@ async def test_with_all_that_it_needs_it_is_ready(whole: Running):
 async def test_it_names_what_it_has_looked_at(whole: Running, query: str):
     checks = (await whole.client.get(f"/readyz?{query}")).json()["checks"]
     assert checks == {"database": True, "booking": True, "tracking": True, "pricing": True}
+
+
+async def test_it_tells_how_far_behind_each_service_is_with_its_events(whole: Running, services: dict[str, Healthy]):
+    services["booking"].health.metadata = (("waiting-outbox", "7"),)
+    services["tracking"].health.metadata = (("waiting-outbox", "0"), ("waiting-departure", "12"), ("other", "x"))
+    told = {"booking": {"outbox": 7}, "tracking": {"outbox": 0, "departure": 12}}
+    assert (await whole.client.get("/readyz?verbose")).json()["waiting"] == {**told, "pricing": {}}
+    await services["pricing"].server.stop(0)
+    assert (await whole.client.get("/readyz?verbose")).json()["facts"]["waiting"] == told
 
 
 @pytest.mark.parametrize("name", ["booking", "tracking", "pricing"])

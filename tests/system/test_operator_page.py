@@ -1,0 +1,137 @@
+"""The operator's page in a browser: a day is looked at, a vehicle assigned, a departure cancelled with who is on it."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from selenium.webdriver import Chrome, Keys
+from selenium.webdriver.common.by import By
+
+from tests.system.browser import look_like, one, picture, requested, say, wait
+from tests.system.journey import checked, coach, hold, key, leg_of, payment, publish, quote
+from tests.system.running_stack import Stack, admin, client, guest
+
+OPERATOR = "harbour"
+END_TOKEN = """
+const kept = JSON.parse(sessionStorage.getItem("headway.session"));
+sessionStorage.setItem("headway.session", JSON.stringify({ ...kept, access_token: "ended" }));
+"""
+
+
+@pytest.fixture
+def day(stack: Stack) -> Any:
+    """Sell a seat on one of two departures, and have a vehicle."""
+    with admin(stack) as staff, guest(stack) as rider:
+        wish = coach(operator_id=OPERATOR, starts_in=timedelta(minutes=30))
+        sold = publish(staff, wish)
+        publish(staff, {**wish, "route": {"short_name": "R2", "mode": "coach"}})
+        checked(staff.post("/vehicles", json={"operator_id": OPERATOR, "label": "Swift"}), 201)
+        held = hold(rider, quote(rider, leg_of(sold)))
+        return sold, checked(rider.post(f"/bookings/{held['id']}/confirm", json=payment(), headers=key()), 200)
+
+
+def sign_in(browser: Chrome, stack: Stack, name: str = "operator", password: str = "") -> None:
+    told = (stack.folder.parent / f"{stack.folder.name}.out").read_text()
+    printed = re.search(r"operator@example\.com, password (\S+)", told)
+    assert printed
+    browser.get(stack.url + "/operator")
+    one(browser, "#sign-in")
+    say(browser, f"{name}@example.com", Keys.TAB, password or printed[1], Keys.ENTER)
+
+
+def open_day(browser: Chrome, departure: Any, *, has: str) -> None:
+    """Choose the operator and, if it is not today's, the departure's day."""
+    operator, date = one(browser, "#operator"), one(browser, "#date")
+    if date.get_attribute("value") != departure["service_date"]:
+        set_date = "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('change'))"
+        browser.execute_script(set_date, date, departure["service_date"])
+    operator.send_keys(OPERATOR)
+    row_of(browser, departure, lambda text: has in text)
+
+
+def row_of(browser: Chrome, departure: Any, is_so: Callable[[str], object] = bool) -> str:
+    """Wait until the row of a departure reads as it should."""
+    read = "return document.getElementById(arguments[0])?.closest('tr').innerText ?? ''"
+
+    def text() -> str:
+        return str(browser.execute_script(read, f"Vehicle-{departure['id']}"))
+
+    wait(browser, lambda: is_so(text()))
+    return text()
+
+
+def desk(browser: Chrome, words: str) -> str:
+    """Wait until the desk says something."""
+    wait(browser, lambda: words in browser.find_element(By.ID, "desk").text)
+    return browser.find_element(By.ID, "desk").text
+
+
+def test_a_vehicle_is_assigned_and_a_departure_cancelled_with_who_is_on_it(
+    browser: Chrome, stack: Stack, day: Any
+) -> None:
+    departure, booking = day
+    sign_in(browser, stack)
+    open_day(browser, departure, has="1 of 50")
+    assert "scheduled" in row_of(browser, departure)
+    one(browser, f"#Vehicle-{departure['id']}").send_keys(Keys.ENTER)
+    desk(browser, "Which vehicle")
+    say(browser, Keys.TAB, "Swift", Keys.TAB, Keys.ENTER)
+    desk(browser, "Swift runs")
+    row_of(browser, departure, lambda text: "Swift" in text)
+    say(browser, Keys.TAB, Keys.ENTER)
+    assert browser.switch_to.active_element.get_attribute("id") == f"Vehicle-{departure['id']}"
+    one(browser, f"#Bookings-{departure['id']}").click()
+    assert "Rider 0" in desk(browser, booking["reference"])
+    picture(browser, "operator")
+    one(browser, f"tr:has(#Vehicle-{departure['id']}) input").click()
+    one(browser, "#cancel").click()
+    assert booking["reference"] in desk(browser, "1 booking would be hit")
+    assert "scheduled" in row_of(browser, departure)
+    picture(browser, "operator-cancel")
+    one(browser, "#desk button.main").click()
+    assert booking["reference"] in desk(browser, "1 departure cancelled")
+    row_of(browser, departure, lambda text: "cancelled" in text)
+    with client(stack) as anybody:
+        assert checked(anybody.get(f"/departures/{departure['id']}"), 200)["state"] == "cancelled"
+    assert "outbox 0" in wait(browser, lambda: one(browser, "#queues").text)
+    assert requested(browser) == {urlsplit(stack.url).netloc}
+    assert browser.get_log("browser") == []
+
+
+def test_the_tab_stays_signed_in_after_its_token_s_end_until_one_signs_out(
+    browser: Chrome, stack: Stack, day: Any
+) -> None:
+    departure, _ = day
+    sign_in(browser, stack)
+    one(browser, "#day")
+    browser.execute_script(END_TOKEN)
+    browser.refresh()
+    open_day(browser, departure, has="1 of 50")
+    one(browser, "#leave").click()
+    one(browser, "#sign-in")
+    assert browser.execute_script("return sessionStorage.length + localStorage.length + document.cookie.length") == 0
+
+
+@pytest.mark.parametrize(("name", "password", "said"), [("operator", "no such word", "wrong"), ("rider", "", "staff")])
+def test_nobody_else_gets_in(browser: Chrome, stack: Stack, name: str, password: str, said: str) -> None:
+    sign_in(browser, stack, name, password)
+    assert said in one(browser, "#error").text
+    assert one(browser, "#sign-in")
+    assert browser.execute_script("return sessionStorage.length") == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_telephone_shows_the_day_without_scrolling_sideways(
+    browser: Chrome, stack: Stack, day: Any, scheme: str
+) -> None:
+    look_like(browser, scheme=scheme, is_telephone=True)
+    sign_in(browser, stack)
+    open_day(browser, day[0], has="1 of 50")
+    picture(browser, f"operator-phone-{scheme}")
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
+    ground = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+    assert (ground == "rgb(255, 255, 255)") == (scheme == "light")
+    assert browser.get_log("browser") == []
