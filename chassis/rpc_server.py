@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import grpc
@@ -100,38 +101,53 @@ class Edge(aio.ServerInterceptor):
         # What else is to be told that no more is wanted: streams that listen to nobody.
         self.on_stopping: list[Callable[[], None]] = []
         self._listening: set[asyncio.Timeout] = set()
+<<<<<<< HEAD
         self.registry = registry or CollectorRegistry()
         self._seconds = Histogram("headway_rpc_seconds", "Time of a call", ["method", "code"], registry=self.registry)
+=======
+        self._guarded: dict[str, Any] = {}
+        self._seconds = Histogram(
+            "headway_rpc_seconds", "Time of a call", ["method", "code"], registry=registry or CollectorRegistry()
+        )
+>>>>>>> live4
 
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
         details: grpc.HandlerCallDetails,
     ) -> Any:
-        handler: Any = await continuation(details)
         method = str(details.method)
-        if handler is None or method.startswith(UNGUARDED):
-            return handler
+        if method not in self._guarded:
+            handler: Any = await continuation(details)
+            if handler is None or method.startswith(UNGUARDED):
+                return handler
+            self._guarded[method] = self._guard(method, handler)
+        return self._guarded[method]
+
+    def _guard(self, method: str, handler: Any) -> Any:
+        """Wrap a method, once: what is made for each call weighs on every open stream."""
         sides = ("stream" if flag else "unary" for flag in (handler.request_streaming, handler.response_streaming))
         kind = "_".join(sides)
-        parse = (self._parsed_stream if handler.request_streaming else parsed)(handler.request_deserializer)
+        parse = parsed(handler.request_deserializer)
+        take = partial(self._messages, parse) if handler.request_streaming else lambda request, _: parse(request)
         wrap = self._streaming if handler.response_streaming else self._unary
-        served = wrap(method, getattr(handler, kind), parse)
+        served = wrap(method, getattr(handler, kind), take)
         write = unless_written(handler.response_serializer)
         return handler._replace(request_deserializer=None, response_serializer=write, **{kind: served})
 
-    def _unary(self, method: str, behaviour: Callable[..., Any], parse: Callable[[Any], Any]) -> Callable[..., Any]:
+    def _unary(self, method: str, behaviour: Callable[..., Any], take: Callable[..., Any]) -> Callable[..., Any]:
         async def serve(request: Any, context: Context) -> Any:
             async with self._watched(method, context):
-                return await behaviour(parse(request), context)
+                return await behaviour(take(request, context), context)
 
         return serve
 
-    def _streaming(self, method: str, behaviour: Callable[..., Any], parse: Callable[[Any], Any]) -> Callable[..., Any]:
+    def _streaming(self, method: str, behaviour: Callable[..., Any], take: Callable[..., Any]) -> Callable[..., Any]:
         async def serve(request: Any, context: Context) -> AsyncIterator[Any]:
             async with self._watched(method, context):
-                async for reply in behaviour(parse(request), context):
+                async for reply in behaviour(take(request, context), context):
                     yield reply
+                    del reply  # or it would be kept for as long as there is no other
 
         return serve
 
@@ -156,24 +172,22 @@ class Edge(aio.ServerInterceptor):
             self.in_flight -= 1
             self._seconds.labels(method.rpartition("/")[2], code.name).observe(time.perf_counter() - began)
 
-    def _parsed_stream(self, deserialize: Callable[[bytes], Any]) -> Callable[..., AsyncIterator[Any]]:
-        """Parse each message of a stream as it comes; end the stream when the server is to stop."""
-        parse = parsed(deserialize)
-
-        async def messages(requests: AsyncIterator[bytes]) -> AsyncIterator[Any]:
-            while not self._is_stopping:
-                patience = asyncio.timeout(None)
-                self._listening.add(patience)
-                try:
-                    async with patience:
-                        request = await anext(requests)
-                except (TimeoutError, StopAsyncIteration):
-                    return
-                finally:
-                    self._listening.discard(patience)
-                yield parse(request)
-
-        return messages
+    async def _messages(self, parse: Callable[[bytes], Any], _requests: object, context: Context) -> AsyncIterator[Any]:
+        """Parse each message of a stream as it comes and keep none; end the stream when the server is to stop."""
+        while not self._is_stopping:
+            patience = asyncio.timeout(None)
+            self._listening.add(patience)
+            try:
+                async with patience:
+                    request = await context.read()
+            except TimeoutError:
+                return
+            finally:
+                self._listening.discard(patience)
+            if request is aio.EOF:
+                return
+            yield parse(request)
+            del request
 
     def end_streams(self) -> None:
         """Take no more messages from open streams: each answers what it has taken and ends."""

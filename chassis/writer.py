@@ -161,6 +161,7 @@ class Writer:
                     break
             is_running = group[-1] is not None
             self._serve([call for call in group if call is not None])
+            del group  # or its data would be kept until the next comes
 
     def _serve(self, group: list[Call]) -> None:
         if not group:

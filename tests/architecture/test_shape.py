@@ -30,8 +30,8 @@ MEDIAN_FUNCTION_LINES_MAX = 10
 FILE_LINES_MAX = 400
 # What is counted: docs/decisions/0009-what-the-figures-of-simple-count.md; the figure: 0016
 CHASSIS_LINES_MAX = 2_100
-# docs/decisions/0014-what-the-whole-may-weigh.md
-LINES_MAX = 18_000
+# docs/decisions/0017-what-the-whole-may-weigh-with-its-pages.md
+LINES_MAX = 19_000
 DEPENDENCIES_MAX = 22
 RPCS_MAX = 15
 REST_OPERATIONS_MAX = 70

@@ -1,6 +1,7 @@
 """A device's stream: one acknowledgement a batch after its commit, cut and taken up again without loss."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -17,7 +18,6 @@ from tests.tracking_svc.fleet import (
     FERRY,
     FLEET,
     Tracking,
-    batch,
     history,
     newest,
     position,
@@ -25,7 +25,8 @@ from tests.tracking_svc.fleet import (
     way,
     wire,
 )
-from tests.tracking_svc.wires import Driver, exchange, next_ack, refusal_of, stub_at
+from tests.tracking_svc.wires import Driver, PositionBatch, exchange, next_ack, refusal_of, stub_at
+from tracking_svc.domain.points import Points
 from tracking_svc.domain.reports import Batch, Report
 from tracking_svc.flows.stream_positions import stream_positions
 
@@ -151,11 +152,22 @@ async def test_a_cancelled_stream_leaves_nothing_running(tracking: Tracking, clo
     await until(lambda: tracking.service.server._edge.in_flight == 0)
 
 
-async def reported(*batches: Batch) -> list[Batch]:
+async def test_an_idle_stream_keeps_none_of_the_points_that_it_has_sent(tracking: Tracking, clock: FixedClock):
+    """Most devices have come out of a tunnel once, with all that they saw in it in one batch."""
+    sent = way(clock.now() - timedelta(hours=1), range(1, 501))
+    calls = [tracking.stub.StreamPositions(metadata=tracking.metadata(), timeout=20) for _ in range(20)]
+    for number, call in enumerate(calls):
+        await exchange(call, wire(sent, session=f"s{number}"))
+    await until(lambda: not [found for found in gc.get_objects() if isinstance(found, Batch | Points)])
+    for call in calls:
+        call.cancel()
+
+
+async def reported(*batches: PositionBatch) -> list[Batch]:
     """Run the flow over some batches and return what it reports."""
     seen: list[Batch] = []
 
-    async def coming() -> AsyncIterator[Batch]:
+    async def coming() -> AsyncIterator[PositionBatch]:
         for one in batches:
             yield one
 
@@ -169,13 +181,15 @@ async def reported(*batches: Batch) -> list[Batch]:
 
 
 async def test_the_flow_fills_in_what_the_first_batch_named(clock: FixedClock):
-    sent = batch(way(clock.now(), [1]))
-    bare = replace(sent, vehicle_id="", session_id="")
-    assert await reported(sent, bare, bare) == [sent, sent, sent]
+    sent = way(clock.now(), [1])
+    bare = wire(sent, vehicle="", session="")
+    assert [(one.vehicle_id, one.session_id) for one in await reported(wire(sent), bare, bare)] == [
+        (FERRY.id, "s1")
+    ] * 3
 
 
 async def test_the_flow_refuses_a_second_vehicle(clock: FixedClock):
-    sent = batch(way(clock.now(), [1]))
+    sent = way(clock.now(), [1])
     with pytest.raises(InvalidInput) as refusal:
-        await reported(sent, replace(sent, vehicle_id=COACH.id))
+        await reported(wire(sent), wire(sent, vehicle=COACH.id))
     assert [error.pointer for error in refusal.value.errors] == ["/vehicle_id"]

@@ -37,16 +37,10 @@ class TrackingServicer(tracking_service_pb2_grpc.TrackingServiceServicer):
         self._verifier = verifier
         self._clock = clock
 
-    async def StreamPositions(
+    def StreamPositions(
         self, requests: AsyncIterator[tracking_service_pb2.PositionBatch], context: Context
     ) -> AsyncIterator[tracking_service_pb2.PositionAck]:
-        async def report(batch: Batch) -> Report:
-            self._check_token_again(context)
-            return await self._report(batch)
-
-        batches = (translate.batch_in(request) async for request in requests)
-        async for reported in stream_positions(batches, report=report):
-            yield translate.report_out(reported)
+        return stream_positions(requests, report=partial(self._report_in_stream, context))
 
     async def ReportPositions(
         self, request: tracking_service_pb2.PositionBatch, context: Context
@@ -104,6 +98,10 @@ class TrackingServicer(tracking_service_pb2_grpc.TrackingServiceServicer):
         check = partial(self._check_user_again, context)
         async for update in watch_vehicles(self.watchers, area=translate.area_in(request), check=check):
             yield cast(live_pb2.VehicleUpdate, update)
+
+    async def _report_in_stream(self, context: Context, batch: Batch) -> Report:
+        self._check_token_again(context)
+        return await self._report(batch)
 
     async def _report(self, batch: Batch, *, timeout_seconds: float | None = None) -> Report:
         report = await self.store.write(
