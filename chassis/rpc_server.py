@@ -101,15 +101,9 @@ class Edge(aio.ServerInterceptor):
         # What else is to be told that no more is wanted: streams that listen to nobody.
         self.on_stopping: list[Callable[[], None]] = []
         self._listening: set[asyncio.Timeout] = set()
-<<<<<<< HEAD
+        self._guarded: dict[str, Any] = {}
         self.registry = registry or CollectorRegistry()
         self._seconds = Histogram("headway_rpc_seconds", "Time of a call", ["method", "code"], registry=self.registry)
-=======
-        self._guarded: dict[str, Any] = {}
-        self._seconds = Histogram(
-            "headway_rpc_seconds", "Time of a call", ["method", "code"], registry=registry or CollectorRegistry()
-        )
->>>>>>> live4
 
     async def intercept_service(
         self,
