@@ -93,7 +93,7 @@ async def import_feed(ready: dict[str, Any], wanted: Import, say: Say) -> int:
 async def send_and_follow(ready: dict[str, Any], wanted: Import, say: Say) -> int:
     """Send a feed, wait until it is on sale or rejected, and tell the end of it."""
     async with open_client(ready["gateway_url"]) as client:
-        await sign_in_staff(client, ready)
+        sign_in_staff(client, ready)
         form = {"operator_id": wanted.operator_id, **wanted.form}
         if wanted.layouts:
             form["layouts"] = json.dumps(await create_layouts(client, wanted))
