@@ -97,16 +97,16 @@ class Rota:
         self._found = found
         return found
 
-    async def next(self) -> dict[str, Any] | None:
-        """Give out a departure that runs now or soon; None when all have a driver."""
+    async def next(self, stop_id: str) -> dict[str, Any] | None:
+        """Give out a departure that runs now or soon, one from a stop if there is; None when all have a driver."""
         if time.monotonic() - self._looked_at > LOOK_SECONDS:
             await self.look()
         now = self.pace.now()
-        for departure in self._found:
-            if departure["id"] not in self._given and runs_between(departure, now, now + READY):
-                self._given.add(departure["id"])
-                return departure
-        return None
+        open_ones = [one for one in self._found if one["id"] not in self._given and runs_between(one, now, now + READY)]
+        departure = min(open_ones, key=lambda one: one["calls"][0]["stop_id"] != stop_id, default=None)
+        if departure is not None:
+            self._given.add(departure["id"])
+        return departure
 
 
 async def departures_between(staff: httpx2.AsyncClient, start: datetime, end: datetime) -> list[dict[str, Any]]:
@@ -141,9 +141,11 @@ class Driver:
 
     async def work(self) -> None:
         """Drive what wants to be driven; what cannot be, somebody else's concern."""
+        stop_id = ""
         while True:
             with suppress(httpx2.TransportError, BreakdownError):
-                if departure := await self.rota.next():
+                if departure := await self.rota.next(stop_id):
+                    stop_id = departure["calls"][-1]["stop_id"]
                     await self.drive(departure)
                     continue
             await asyncio.sleep(REPORT_SECONDS)

@@ -65,7 +65,8 @@ class City:
 def departure(id_: str, start: datetime) -> Json:
     ends = {"scheduled_arrival_at": (start + LASTS).isoformat(), "scheduled_departure_at": None}
     told = {"operator_id": "op", "layout_id": "lay", "pattern_id": "pat", "state": "scheduled", "vehicle": None}
-    return {"id": id_, "starts_at": start.isoformat(), "calls": [{}, ends], **told}
+    calls = [{"stop_id": "stp_1"}, {"stop_id": "stp_2", **ends}]
+    return {"id": id_, "starts_at": start.isoformat(), "calls": calls, **told}
 
 
 @pytest.fixture(autouse=True)
@@ -107,6 +108,15 @@ async def test_a_driver_takes_one_departure_after_the_other() -> None:
     async with working(city, drivers=1, speed=40_000):
         await until(lambda: all(one["vehicle"] for one in city.departures.values()))
     assert {one["vehicle"]["id"] for one in city.departures.values()} == {"veh_HW0"}
+
+
+async def test_a_driver_goes_on_from_where_the_last_ride_ended() -> None:
+    city, now = City(*hours_ago(2.9, 2.9, 2.9)), datetime.now(UTC)
+    city.departures["dep_1"]["calls"][0]["stop_id"] = "stp_2"
+    async with httpx2.AsyncClient(base_url="http://h/v1", transport=httpx2.MockTransport(city)) as staff:
+        rota = Rota(staff, Pace(now - LOOK_BACK, now, 1), seed=1)
+        given = [await rota.next(stop_id) for stop_id in ("stp_2", "stp_2", "", "")]
+    assert [one and one["calls"][0]["stop_id"] for one in given] == ["stp_2", "stp_1", "stp_1", None]
 
 
 async def test_what_runs_at_once_has_a_driver_and_a_vehicle_each() -> None:
