@@ -81,6 +81,7 @@ async def test_where_a_vehicle_that_is_met_on_its_way_has_been_it_is_not_expecte
     await running.store.write(keep_availability, availability=Availability("dep_1", 50, (50, 25, 0), 1))
     await send(running, *ride()[14:17])
     found = await live(running)
+    assert found.state == States.DEPARTURE_STATE_DEPARTED
     assert [call.HasField("arrived_at") for call in found.calls] == [False] * 4
     assert [call.HasField("arrival") for call in found.calls] == [False, False, True, True]
     assert found.occupancy.load_factor == pytest.approx(0.5)

@@ -99,13 +99,17 @@ def live_calls(
     return tuple(calls)
 
 
-def live_state(departure: Departure, calls: tuple[LiveCall, ...]) -> DepartureState:
-    """Tell where a departure is in its life, by what its vehicle shows if that is more than booking says."""
+def live_state(departure: Departure, calls: tuple[LiveCall, ...], *, along: float = 0.0) -> DepartureState:
+    """Tell where a departure is in its life, by what its vehicle shows if that is more than booking says.
+
+    A vehicle that is so far along, in metres, has left although nobody saw it leave.
+    """
     if departure.state in NOT_RUNNING:
         return departure.state
     if calls[-1].arrived_at:
         return DepartureState.COMPLETED
-    if calls[0].departed_at or any(call.arrived_at for call in calls[1:]):
+    has_left = along > calls[0].call.distance_meters + LEFT_METERS
+    if has_left or calls[0].departed_at or any(call.arrived_at for call in calls[1:]):
         return DepartureState.DEPARTED
     return DepartureState.BOARDING if calls[0].arrived_at else departure.state
 
