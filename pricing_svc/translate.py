@@ -61,6 +61,11 @@ def quote_request_in(request: pricing_service_pb2.QuoteFareRequest) -> QuoteRequ
     return QuoteRequest(tuple(legs), tuple(request.passenger_categories))
 
 
+def price_out(quote: Quote) -> fares_pb2.Quote:
+    """Write what a list shows: explaining it would cost more than pricing it."""
+    return fares_pb2.Quote(total=money_pb2.Money(amount_minor=quote.total_minor, currency=quote.currency))
+
+
 def quote_out(quote: Quote, token: str) -> fares_pb2.Quote:
     return fares_pb2.Quote(
         id=quote.id,
