@@ -111,7 +111,7 @@ def test_a_system_that_has_gone_ends_the_command_with_2(tmp_path: Path, capsys: 
     assert "gives no answer" in capsys.readouterr().err
 
 
-LAID_OUT = [
+LAID_OUT: list[dict[str, Any]] = [
     {"state": "importing", "progress": None},
     *({"state": "importing", "progress": {"step": "laying_out", "done": n, "total": 2}} for n in (0, 1)),
     {"state": "published", "progress": None},
