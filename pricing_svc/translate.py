@@ -216,11 +216,9 @@ def fare_policy_out(policy: FarePolicy) -> fares_pb2.FarePolicy:
     )
 
 
-def feed_fares_in(payload: bytes) -> FarePolicy | None:
-    """Read the fares of a feed that is on sale; None for a feed without any."""
+def feed_fares_in(payload: bytes) -> FarePolicy:
+    """Read the fares of a feed that is on sale."""
     told = feed_events_pb2.FeedPublished.FromString(payload)
-    if not told.fares.fares:
-        return None
     fares = [
         ZoneFare(fare.origin_zone_id, fare.destination_zone_id, fare.amount_minor, fare.feed_route_id)
         for fare in told.fares.fares
