@@ -136,7 +136,7 @@ def headway_up() -> Iterator[Any]:
                 if process.poll() is not None or time.monotonic() > until:
                     raise SystemExit("headway up did not become ready")
                 time.sleep(0.05)
-            yield json.loads((folder / "ready.json").read_text())
+            yield json.loads((folder / "ready.json").read_text()) | {"data_dir": str(folder)}
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(40)
