@@ -54,6 +54,7 @@ async def test_before_any_position_it_is_the_timetable_and_nothing_more(running:
     assert (found.vehicle.freshness, found.vehicle.HasField("position")) == (positions_pb2.FRESHNESS_UNKNOWN, False)
     assert not found.HasField("delay_seconds")
     assert not found.HasField("occupancy")
+    assert not found.HasField("availability")
     assert [after_start(call.scheduled_arrival_at) for call in found.calls] == [n * STOP_SECONDS for n in range(4)]
     for call in found.calls:
         assert not any(call.HasField(name) for name in ("arrival", "arrived_at", "departed_at"))
@@ -117,6 +118,7 @@ async def test_how_full_it_is_is_what_is_booked(running: Tracking, seats_free, s
     await running.store.write(keep_availability, availability=Availability("dep_1", 50, seats_free, 1))
     found = await live(running)
     assert (found.occupancy.status, found.occupancy.load_factor) == (status, pytest.approx(load))
+    assert (found.availability.capacity, tuple(found.availability.seats_free)) == (50, seats_free)
 
 
 async def test_how_full_it_is_is_told_of_the_segment_that_it_is_on(running: Tracking):

@@ -42,6 +42,7 @@ def live_departures(work: Work, departures: Collection[Departure]) -> list[LiveD
             is_off_route=progress is not None and progress.is_off_route,
             calls=calls,
             occupancy=occupancy_of(seats.get(id_), calls),
+            availability=seats.get(id_),
             observed_at=work.now,
         )
         found.append(live)
