@@ -25,7 +25,7 @@ from gateway.backends import Backends
 from gateway.caller import identify
 from gateway.edge import Edge
 from gateway.limits import BodyLimit, RateLimits
-from gateway.live import BEAT_SECONDS, Live
+from gateway.live import AGE_SECONDS, BEAT_SECONDS, Live
 from gateway.openapi import DESCRIPTION, TAGS, Api
 from gateway.public_cache import PublicCache
 from gateway.routes import (
@@ -149,11 +149,15 @@ async def running(app: FastAPI) -> AsyncIterator[None]:
         settings.database_url, signer=state.signer, clock=state.clock, registry=state.registry
     )
     state.backends = Backends.open(settings.booking_address, settings.tracking_address, settings.pricing_address)
-    state.live = Live(state.backends.tracking, state.identity, places_of(settings))
+    state.live = Live(state.backends.tracking, state.identity, places_of(settings), state.clock.now)
     listening = Gauge("headway_live_listeners", "Clients of server-sent events", registry=state.registry)
     listening.set_function(lambda: len(state.live.places))
     await keep_known_accounts(app)
-    loops = ((PRUNE_SECONDS, lambda: prune(state.accounts)), (BEAT_SECONDS, state.live.beat))
+    loops = (
+        (PRUNE_SECONDS, lambda: prune(state.accounts)),
+        (BEAT_SECONDS, state.live.beat),
+        (AGE_SECONDS, state.live.age),
+    )
     tasks = [asyncio.ensure_future(keep_running(partial(every, seconds, act))) for seconds, act in loops]
     try:
         yield

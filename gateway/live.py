@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextvars import Context
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,7 @@ from chassis.lifecycle import stop_tasks
 from chassis.rpc_client import ServiceIdentity, reading_failures
 from chassis.rpc_errors import code_of
 from gateway.schemas.live import LiveDeparture, RunningVehicle
+from gateway.schemas.vehicles import Freshness, TrackedVehicle
 from gateway.streams import Event, Places, Topic
 
 BEAT_SECONDS = 15.0
@@ -23,7 +25,8 @@ IDLE_BEATS_MAX = 2
 """How long a watch goes on without anybody, so that who comes back is told only what has changed."""
 AGAIN_SECONDS = 1.0
 WATCH_SECONDS = 3600.0
-VEHICLES_MAX = 5000
+AGE_SECONDS = 5.0
+LIVE_SECONDS_MAX, STALE_SECONDS_MAX = 15.0, 90.0
 FLEET = ""
 PARTS = {"position": {"vehicle"}, "arrival": {"calls", "delay_seconds", "off_route"},
     "availability": {"occupancy", "availability"}}  # fmt: skip
@@ -97,8 +100,16 @@ class Watch:
 class Live:
     """All that is followed through this process."""
 
-    def __init__(self, tracking: TrackingServiceStub, identity: ServiceIdentity, places: Places) -> None:
+    def __init__(
+        self,
+        tracking: TrackingServiceStub,
+        identity: ServiceIdentity,
+        places: Places,
+        now: Callable[[], datetime],
+    ) -> None:
         self.places = places
+        self._followed_fleet = FollowedFleet()
+        self._now = now
         self._tracking = tracking
         self._identity = identity
         self._watches: dict[str, Watch] = {}
@@ -129,6 +140,10 @@ class Live:
             if watch.idle_beats > IDLE_BEATS_MAX:
                 watch.task.cancel()
 
+    async def age(self) -> None:
+        """Tell which vehicles have fallen silent."""
+        self._followed_fleet.age(self._now())
+
     async def close(self) -> None:
         await stop_tasks([watch.task for watch in self._watches.values()])
 
@@ -139,9 +154,9 @@ class Live:
         return self._keep(departure_id, Watch(followed.topic, ask, followed.take))
 
     def _watch_fleet(self) -> Watch:
-        topic = Topic()
+        self._followed_fleet = FollowedFleet()
         ask = partial(self._ask, self._tracking.WatchVehicles, tracking_service_pb2.WatchVehiclesRequest())
-        return self._keep(FLEET, Watch(topic, ask, partial(take_vehicle, topic)))
+        return self._keep(FLEET, Watch(self._followed_fleet.topic, ask, self._followed_fleet.take))
 
     def _keep(self, key: str, watch: Watch) -> Watch:
         self._watches[key] = watch
@@ -176,14 +191,43 @@ class FollowedDeparture:
             self.topic.tell("state", self._whole)
 
 
-def take_vehicle(topic: Topic, update: live_pb2.VehicleUpdate) -> None:
-    """Tell where a vehicle is; those not heard of for longest are forgotten when there are too many."""
-    if not update.HasField("vehicle"):
-        return
-    now = RunningVehicle.from_proto(update)
-    id_, position = now.vehicle.id, update.vehicle.position
-    place: Place = (now.vehicle.operator_id, position.latitude, position.longitude)
-    _, (before, *_) = topic.newest.get(id_, (None, (place,)))
-    topic.tell(id_, topic.write("position", now.model_dump_json()), (place, before))
-    if len(topic.newest) > VEHICLES_MAX:
-        del topic.newest[next(iter(topic.newest))]
+class FollowedFleet:
+    """The vehicles that run departures, each told as it moves and as it falls silent."""
+
+    def __init__(self) -> None:
+        self.topic = Topic()
+        self._running: dict[str, RunningVehicle] = {}
+
+    def take(self, update: live_pb2.VehicleUpdate) -> None:
+        """Tell where a vehicle is."""
+        if update.HasField("vehicle") and update.vehicle.HasField("position"):
+            self._tell(RunningVehicle.from_proto(update))
+
+    def age(self, now: datetime) -> None:
+        """Tell of those that have not been heard of for a while, and forget those that may be anywhere by now."""
+        for running in list(self._running.values()):
+            freshness = freshness_of(running.vehicle, now)
+            if freshness != running.vehicle.freshness:
+                aged = running.vehicle.model_copy(update={"freshness": freshness})
+                self._tell(running.model_copy(update={"vehicle": aged}))
+            if freshness == "unknown":
+                del self.topic.newest[running.vehicle.id], self._running[running.vehicle.id]
+
+    def _tell(self, now: RunningVehicle) -> None:
+        before = self._running.get(now.vehicle.id, now)
+        self._running[now.vehicle.id] = now
+        written = self.topic.write("position", now.model_dump_json())
+        self.topic.tell(now.vehicle.id, written, (place_of(now.vehicle), place_of(before.vehicle)))
+
+
+def place_of(vehicle: TrackedVehicle) -> Place:
+    assert vehicle.position
+    return vehicle.operator_id, vehicle.position.latitude, vehicle.position.longitude
+
+
+def freshness_of(vehicle: TrackedVehicle, now: datetime) -> Freshness:
+    """Tell how far a position can be trusted by now, as tracking does when it comes in."""
+    assert vehicle.position
+    since = min(vehicle.position.recorded_at, vehicle.position.received_at or vehicle.position.recorded_at)
+    seconds = (now - since).total_seconds()
+    return "live" if seconds <= LIVE_SECONDS_MAX else "stale" if seconds <= STALE_SECONDS_MAX else "unknown"

@@ -1,6 +1,7 @@
 """The slot of a slow client, signs of life, and watches that end when nobody follows any more."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ from chassis.errors import OverLimit, Overloaded
 from chassis.keys import open_signer
 from chassis.rpc_client import ServiceIdentity
 from gateway.backends import Backends
-from gateway.live import IDLE_BEATS_MAX, Live
+from gateway.live import IDLE_BEATS_MAX, FollowedFleet, Live
 from gateway.streams import BEATS_MISSED_MAX, SIGN_OF_LIFE, Listener, Places, Topic
 from tests.gateway.recording_services import RecordingServices, recording_server
-from tests.gateway.test_live import runs
+from tests.gateway.test_live import moved, runs
 from tests.tracking_svc.fleet import until
+
+SEEN_AT = datetime(2030, 6, 1, 8, tzinfo=UTC)
 
 
 class Line:
@@ -99,6 +102,23 @@ def test_a_place_is_given_back_however_a_stream_ends():
     assert (len(places), dict(places._taken)) == (0, {})
 
 
+def test_a_vehicle_that_falls_silent_is_told_of_twice_and_then_forgotten():
+    fleet, line = FollowedFleet(), Line()
+    fleet.topic.listeners = {listener(line)}
+    fleet.take(moved())
+    fleet.take(moved(id_="veh_2", operator_id="other"))
+    told = []
+    for seconds in (1, 15, 16, 80, 90, 91, 500):
+        fleet.age(SEEN_AT + timedelta(seconds=seconds))
+        told.append((seconds, len(line.written)))
+    assert told == [(1, 2), (15, 2), (16, 4), (80, 4), (90, 4), (91, 6), (500, 6)]
+    assert [b'"freshness":"%b"' % word in line.written[at] for at, word in ((2, b"stale"), (4, b"unknown"))] == [
+        True,
+        True,
+    ]
+    assert (fleet.topic.newest, fleet._running) == ({}, {})
+
+
 async def test_a_watch_ends_when_nobody_has_listened_for_some_beats(tmp_path: Path):
     services = RecordingServices()
     told: asyncio.Queue[Any] = asyncio.Queue()
@@ -107,7 +127,7 @@ async def test_a_watch_ends_when_nobody_has_listened_for_some_beats(tmp_path: Pa
     async with recording_server(services) as server:
         backends = Backends.open(server.address, server.address, server.address)
         identity = ServiceIdentity(open_signer("gateway", tmp_path))
-        live = Live(backends.tracking, identity, Places(most=9, most_of_one=9))
+        live = Live(backends.tracking, identity, Places(most=9, most_of_one=9), lambda: SEEN_AT)
         topic = await live.departure("dep_1", seconds=10)
         one = listener(Line())
         topic.listeners.add(one)
