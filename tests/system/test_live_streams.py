@@ -2,49 +2,23 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx2
 import pytest
 
 from tests.gateway.listening import listening
-from tests.system.deadlines import until
-from tests.system.journey import checked, coach, hold, leg_of, publish, quote
+from tests.system.bus import Bus, bus_on_its_way
+from tests.system.journey import hold, leg_of, quote
 from tests.system.running_stack import Stack, admin, guest
 
 OPERATOR = "followed"
 
 
-@dataclass(frozen=True)
-class Bus:
-    """A coach on its way, the vehicle that runs it, and whoever reports for it."""
-
-    operator: httpx2.Client
-    departure: Any
-    vehicle: Any
-
-    def report(self, latitude: float, longitude: float) -> None:
-        point = {"recorded_at": datetime.now(UTC).isoformat(), "latitude": latitude, "longitude": longitude}
-        path = f"/vehicles/{self.vehicle['id']}/positions"
-        told = checked(self.operator.post(path, json={"positions": [point]}), 200)
-        assert told["accepted"] == 1, told
-
-
 @pytest.fixture
 def bus(stack: Stack) -> Iterator[Bus]:
     with admin(stack) as operator:
-        departure = publish(operator, coach(operator_id=OPERATOR, starts_in=timedelta(minutes=-6)))
-        vehicle = checked(operator.post("/vehicles", json={"operator_id": OPERATOR, "label": "HW 1"}), 201)
-        path = f"/departures/{departure['id']}"
-        tag = {"If-Match": operator.get(path).headers["ETag"]}
-        checked(operator.put(f"{path}/vehicle", json={"vehicle_id": vehicle["id"]}, headers=tag), 200)
-        # Until tracking has heard of it.
-        until(lambda: operator.get(f"{path}/live").json().get("vehicle"), seconds=20, what="assigned")
-        until(lambda: operator.get(f"/vehicles/{vehicle['id']}").status_code == 200, seconds=20, what="known")
-        yield Bus(operator, departure, vehicle)
+        yield bus_on_its_way(operator, OPERATOR)
 
 
 async def test_a_ride_is_followed_from_what_is_so_to_what_changes(stack: Stack, bus: Bus) -> None:
