@@ -56,7 +56,7 @@ class LiveCall:
 
 @dataclass(frozen=True, slots=True)
 class LiveDeparture:
-    """A departure as it runs; `occupancy` is None while nothing was told of its seats."""
+    """A departure as it runs; `occupancy` and `availability` are None while nothing was told of its seats."""
 
     departure: Departure
     state: DepartureState
@@ -65,6 +65,7 @@ class LiveDeparture:
     is_off_route: bool
     calls: tuple[LiveCall, ...]
     occupancy: Occupancy | None
+    availability: Availability | None
     observed_at: datetime
 
 
