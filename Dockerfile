@@ -29,6 +29,8 @@ COPY --from=build /opt/headway /opt/headway
 COPY deploy/nats/nats.conf /etc/headway/nats.conf
 # -P for every command: the current folder lends no modules.
 ENV PATH=/opt/headway/bin:$PATH PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+# Booking starts a reader for each feed: gRPC shall not try to take part in such a fork.
+ENV GRPC_ENABLE_FORK_SUPPORT=0
 WORKDIR /var/lib/headway
 USER 10001:10001
 EXPOSE 8000

@@ -22,6 +22,21 @@ MEASUREMENTS = {
 }
 """What the goals are measured by; a name alone chooses one."""
 GROWTH_MAX = 1.5
+NOTES = {
+    "B1": """Falls short of its goals. What bounds us is one thread of Python: the rules of a hold, its events and its
+reply alone, without any database, come at about twice the rate of whole holds, and four times what one statement does
+with the pool that suits it best is beyond even that. That statement does less: it takes a counter for a seat, so that
+it can sell whole rides only, and knows neither caps nor holds that are over. Our availability is told once a group,
+the peers' with each hold.""",
+    "B2": """On one core the asyncio program is a third faster than on two, where its threads hand every statement
+across: both are shown. The goal of 20 holds against the usual way to run it and is missed against the best.""",
+    "B3": """Falls short of its goal. Most of a journey is spent in booking, in three calls and the payment between
+them, and a third in the gateway and pricing; the peer does it all in one process, signs nothing and publishes
+nothing.""",
+    "E1": """Just misses its goals in some runs. The relay marks each event in the database when the broker has it; the
+peers publish from memory and mark nothing.""",
+}
+"""What must be known to read a figure rightly."""
 HEAD = """# Measurements
 
 Written by `make bench`: each is a file of `bench/` that sets its peers up itself, runs them and us in turn on the same
@@ -35,7 +50,8 @@ figure was measured under stands below it; the load average is the machine's bef
 def main() -> int:
     """Measure what was asked for and tell, or write down, what came of it."""
     parser = argparse.ArgumentParser(prog="python -m bench")
-    parser.add_argument("names", nargs="*", help=f"some of {', '.join(MEASUREMENTS)}; default: all")
+    kinds = f"some of {', '.join(MEASUREMENTS)}; default: all; `page` measures nothing and writes the page anew"
+    parser.add_argument("names", nargs="*", help=kinds)
     parser.add_argument("--quick", action="store_true", help="one pair each, and nothing is written")
     asked = parser.parse_args()
     failed = 0
@@ -81,7 +97,8 @@ def section(report: dict[str, Any]) -> str:
     conditions = "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in report["conditions"].items())
     table = ["| | median | spread | ours is times as much | goal |", "|---|---|---|---|---|", *rows, ""]
     title = f"## {goal}: {report['unit']}\n"
-    return "\n".join([title, *charts(report), *table, *beside, *checks, "", f"Conditions: {conditions}.\n"])
+    note = [NOTES[goal] + "\n"] if goal in NOTES else []
+    return "\n".join([title, *note, *charts(report), *table, *beside, *checks, "", f"Conditions: {conditions}.\n"])
 
 
 def charts(report: dict[str, Any]) -> list[str]:

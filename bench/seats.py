@@ -1,6 +1,7 @@
 """A shop that sells seats by the product's own use case, and counts afterwards what it has sold."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +18,7 @@ from booking_svc.domain.booking import Booking
 from booking_svc.domain.departure import Departure
 from booking_svc.domain.errors import SoldOut
 from booking_svc.domain.layout import Layout
+from booking_svc.encode_event import encode_event
 from booking_svc.settings import BookingSettings
 from booking_svc.store.bookings import BOOKINGS, ITEMS
 from booking_svc.store.history import HISTORY
@@ -26,7 +28,7 @@ from booking_svc.use_cases.hold_booking import hold_booking
 from chassis.access import Caller
 from chassis.clock import SystemClock
 from chassis.outbox import Outbox
-from chassis.replies import Once, Replies
+from chassis.replies import Once, Replies, packed
 from chassis.store import Store
 from tests.booking_svc import bookings, builders
 
@@ -83,6 +85,19 @@ class Shop:
             work.occupancies.take(counts, [chosen])
 
         return await drive(lambda _number: self.store.write(take), total=total, callers=callers)
+
+    def decide_alone(self, total: int) -> float:
+        """Hold without writing anything: rules, events and replies, one after the other; what Python can do at most."""
+        departure = self.publish(seats=2 * total)
+        wish = self._wish(departure) | {"holds_max": 0}
+        with self.store.database.writer.connect() as connection:
+            work = Work(connection, self.store.now(), encode=encode_event)
+            (locked,) = work.departures.lock([departure.id]).values()
+            work.occupancies.read_ahead(locked, now=work.now, seats=total)
+            began = time.perf_counter()
+            for _ in range(total):
+                packed(answer(hold_booking(work, **wish)))
+            return total / (time.perf_counter() - began)
 
     async def sell_out(self, *, seats: int, asked: int, callers: int) -> tuple[int, int]:
         """Let more ask than there are seats; return how many got one and how many were refused."""

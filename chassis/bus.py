@@ -29,6 +29,7 @@ NANOSECONDS = 1_000_000_000
 PLAIN_TOKEN = re.compile(r"[A-Za-z0-9_-]+")
 ONE_NAME = r"[^.\s]+"
 TEMPORARILY = 503
+REPLICAS = 3
 STREAM_DIFFERS = 10058
 WRONG_LAST_SEQUENCE = 10071
 CONNECTION: dict[str, Any] = {
@@ -102,7 +103,8 @@ class Bus:
     """One process's connection; it comes back by itself whenever the broker does."""
 
     def __init__(self, url: str, *, name: str, streams: Sequence[Stream]) -> None:
-        self._url = url
+        """Know where the broker is; of a cluster, name each server, with commas between them."""
+        self._servers = url.split(",")
         self._name = name
         self._connecting = asyncio.Lock()
         self.client = Client()
@@ -122,7 +124,7 @@ class Bus:
                     continue
                 log.info("nats_connecting")
                 self.client = Client()
-                await self.client.connect(self._url, name=self._name, error_cb=self._report, **CONNECTION)
+                await self.client.connect(self._servers, name=self._name, error_cb=self._report, **CONNECTION)
                 log.info("nats_connected")
 
     async def close(self) -> None:
@@ -153,12 +155,14 @@ class Bus:
 
     async def ensure(self, stream: Stream) -> StreamState:
         """Create a stream or bring it into shape, and tell its state."""
+        # Of a cluster, each stream lives on three servers: one of them may be lost.
+        config = stream.config() | {"num_replicas": REPLICAS if len(self._servers) >= REPLICAS else 1}
         try:
-            reply = await self.ask(f"STREAM.CREATE.{stream.name}", stream.config())
+            reply = await self.ask(f"STREAM.CREATE.{stream.name}", config)
         except RefusedError as refusal:
             if refusal.code != STREAM_DIFFERS:
                 raise
-            reply = await self.ask(f"STREAM.UPDATE.{stream.name}", stream.config())
+            reply = await self.ask(f"STREAM.UPDATE.{stream.name}", config)
         return StreamState(reply["created"], reply["state"]["last_seq"])
 
     async def publish_one(self, message: Message, *, after: int | None = None) -> int:

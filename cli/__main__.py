@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cli.demo import demo
 from cli.outcomes import EndedError, SetupError
+from cli.probes import HOST
 from cli.running import find_running
 from cli.stack import Options
 from cli.up import say, up
@@ -110,7 +111,12 @@ def running_options() -> argparse.ArgumentParser:
     add = common.add_argument
     add("--data-dir", type=absolute, default=".headway", metavar="DIR", help="default: .headway")
     add("--gateway-port", type=port, default=8000, metavar="N", help="default: 8000; 0 takes a free one")
-    add("--nats-url", metavar="URL", help="use a running NATS server; it must sync always, which is not checked")
+    add("--gateway-host", default=HOST, metavar="IP", help=f"default: {HOST}; 0.0.0.0 lets other machines in")
+    add(
+        "--nats-url",
+        metavar="URL",
+        help="NATS servers that run, with commas; they must sync always, which is not checked",
+    )
     add("--database-url-template", metavar="URL", help="use PostgreSQL: postgresql://user@host/headway_{service}")
     add("--ready-file", type=absolute, metavar="FILE", help="write DIR/ready.json here, too")
     return common

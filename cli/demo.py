@@ -1,6 +1,6 @@
 """`headway demo`: everything running, the sample network on sale, a rider's journey, then a living city."""
 
-from cli.outcomes import BreakdownError
+from cli.outcomes import BreakdownError, EndedError
 from cli.stack import Options, Stack
 from cli.up import say, stay, up
 
@@ -30,7 +30,11 @@ async def put_on_sale(stack: Stack) -> None:
 
     say("\nThe operator puts the sample network on sale.\n   headway import --sample")
     running = {"gateway_url": stack.gateway_url, "admin": stack.admin}
-    if await import_feed(running, import_of(None, operator_id="", days=28), lambda line: say(f"   {line}")):
+    try:
+        refused = await import_feed(running, import_of(None, operator_id="", days=28), lambda line: say(f"   {line}"))
+    except EndedError as error:
+        raise BreakdownError(f"The journey ends here: {error}") from error
+    if refused:
         raise BreakdownError("The journey ends here: the sample network was not taken.")
 
 

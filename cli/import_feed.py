@@ -79,7 +79,19 @@ def slug(name: str) -> str:
 
 
 async def import_feed(ready: dict[str, Any], wanted: Import, say: Say) -> int:
-    """Import a feed and tell what became of it; return 0 for one that is on sale, 1 for one that was rejected."""
+    """Import a feed and tell what became of it; return 0 for one that is on sale, 1 for one that was rejected.
+
+    Raises SetupError when the system gives no answer.
+    """
+    try:
+        return await send_and_follow(ready, wanted, say)
+    except httpx2.HTTPError as error:
+        reason = f"{ready['gateway_url']} gives no answer ({type(error).__name__})."
+        raise SetupError(f"{reason} See that it is up and import once more: what is on sale already stays.") from error
+
+
+async def send_and_follow(ready: dict[str, Any], wanted: Import, say: Say) -> int:
+    """Send a feed, wait until it is on sale or rejected, and tell the end of it."""
     async with open_client(ready["gateway_url"]) as client:
         await sign_in_staff(client, ready)
         form = {"operator_id": wanted.operator_id, **wanted.form}
@@ -91,7 +103,7 @@ async def import_feed(ready: dict[str, Any], wanted: Import, say: Say) -> int:
             for error in refused["errors"] or [{"pointer": "", "detail": refused["detail"]}]:
                 say(f"{error['pointer']} {error['detail']}".strip())
             return 1
-        feed = await settled(client, checked(sent)["id"])
+        feed = await settled(client, checked(sent)["id"], say)
     for line in summary(feed):
         say(line)
     return 0 if feed["state"] == "published" else 1
@@ -122,24 +134,23 @@ async def create_layouts(client: httpx2.AsyncClient, wanted: Import) -> dict[str
     return {route_id: known[layout["name"]] for route_id, layout in wanted.layouts.items()}
 
 
-async def settled(client: httpx2.AsyncClient, feed_id: str) -> dict[str, Any]:
-    """Wait until a feed is published or rejected, and show how far it is."""
-    shown = ""
+async def settled(client: httpx2.AsyncClient, feed_id: str, say: Say) -> dict[str, Any]:
+    """Wait until a feed is published or rejected, and show how far it is: as a bar on a terminal, or else by steps."""
+    is_drawn, shown = sys.stdout.isatty(), ""
     while True:
         feed = checked(await client.get(f"/feeds/{feed_id}"))
         if feed["state"] != "importing":
-            show("\n")
+            if is_drawn and shown:
+                print(flush=True)
             return feed
-        if feed["progress"] and (line := bar(feed["progress"])) != shown:
-            show(line)
+        if progress := feed["progress"]:
+            line = bar(progress) if is_drawn else f"{STEPS[progress['step']]} ..."
+            if line != shown and is_drawn:
+                print(f"\r\x1b[K{line}", end="", flush=True)
+            elif line != shown:
+                say(line)
             shown = line
         await asyncio.sleep(POLL_SECONDS)
-
-
-def show(line: str) -> None:
-    """Draw over the line before on a terminal; elsewhere only a summary is wanted."""
-    if sys.stdout.isatty():
-        print(line if line == "\n" else f"\r\x1b[K{line}", end="", flush=True)
 
 
 def bar(progress: dict[str, Any]) -> str:

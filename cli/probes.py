@@ -60,8 +60,13 @@ def is_nats_ready(monitor_port: int) -> bool:
     return True
 
 
-def check_nats(url: str) -> None:
-    """Raise SetupError unless a server with JetStream greets at this URL."""
+def check_nats(urls: str) -> None:
+    """Raise SetupError unless a server with JetStream greets at each of these URLs, with commas between them."""
+    for url in urls.split(","):
+        check_server(url)
+
+
+def check_server(url: str) -> None:
     address = urlsplit(url)
     host, port = address.hostname or HOST, address.port or NATS_PORT
     try:

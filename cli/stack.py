@@ -31,6 +31,7 @@ class Options:
 
     data_dir: Path
     gateway_port: int = 8000
+    gateway_host: str = HOST
     nats_url: str | None = None
     database_url_template: str | None = None
     ready_file: Path | None = None
@@ -106,7 +107,7 @@ class Stack:
         port = self.ports["gateway"]
         own = {f"{name}_address": address for name, address in self.grpc.items()} | dict(self.secrets)
         environment = self.environment(
-            "gateway", host=HOST, port=port, public_grpc_address=self.grpc["tracking"], **own
+            "gateway", host=self.options.gateway_host, port=port, public_grpc_address=self.grpc["tracking"], **own
         )
         return python("gateway", "gateway", environment=environment, is_ready=partial(answers_ok, port, "/readyz"))
 
@@ -114,7 +115,9 @@ class Stack:
         """Return a process's whole environment: the user's, but with the addresses that we chose."""
         keys_dir = self.options.data_dir / "keys"
         ours = {"database_url": self.database_url(name), "nats_url": self.nats_url, "keys_dir": keys_dir, **own}
-        return neighbourly() | {f"{name}_{setting}".upper(): str(value) for setting, value in ours.items()}
+        # Booking starts a reader for each feed: gRPC shall not try to take part in such a fork.
+        quiet = {"GRPC_ENABLE_FORK_SUPPORT": "0"}
+        return neighbourly() | quiet | {f"{name}_{setting}".upper(): str(value) for setting, value in ours.items()}
 
     def database_url(self, name: str) -> str:
         if template := self.options.database_url_template:

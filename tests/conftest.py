@@ -1,6 +1,7 @@
 """What the whole suite shares: a clock, empty databases of both kinds, real servers."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -12,6 +13,15 @@ from sqlalchemy.engine import make_url
 
 from tests import servers
 from tests.clocks import FixedClock
+
+# Tests start many processes while gRPC has threads: its fork handlers would end some of them before they begin.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+
+
+def pytest_configure() -> None:
+    """Undo what a shell does to commands in its background: they ignore Ctrl-C, and so would all that tests start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

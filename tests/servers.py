@@ -155,14 +155,14 @@ def answers(url: str, data: Path) -> bool:
 class NatsServer:
     """A nats-server with JetStream that syncs every write; it comes back on the same port with the same data."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, cluster: str = "") -> None:
         found = Path(sysconfig.get_path("scripts")) / "nats-server"
         self._binary = found if found.exists() else Path(shutil.which("nats-server") or "nats-server")
         self._folder = folder
         self._port = -1
         self._process: subprocess.Popen[bytes] | None = None
         self.url = ""
-        (folder / "nats.conf").write_text("jetstream { sync_interval: always }\n")
+        (folder / "nats.conf").write_text("jetstream { sync_interval: always }\n" + cluster)
         self.start_again()
 
     def start_again(self) -> None:
@@ -194,6 +194,27 @@ class NatsServer:
         if self._process is not None:
             end(self._process, how)
             self._process = None
+
+
+@contextmanager
+def nats_cluster(size: int = 3) -> Iterator[list[NatsServer]]:
+    """Start brokers that know one another; they have a leader some time after."""
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(size)]
+    ports = [listener.getsockname()[1] for listener in listeners]
+    for listener in listeners:
+        listener.close()
+    routes = ", ".join(f"nats://127.0.0.1:{port}" for port in ports)
+    servers: list[NatsServer] = []
+    with temporary_folder("nats") as folder:
+        try:
+            for port in ports:
+                (folder / str(port)).mkdir()
+                cluster = f'cluster {{ name: all, listen: "127.0.0.1:{port}", routes: [{routes}] }}'
+                servers.append(NatsServer(folder / str(port), f"server_name: n{port}\n{cluster}\n"))
+            yield servers
+        finally:
+            for server in servers:
+                server.stop()
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+import aiosqlite
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel import SQLModel, select
@@ -12,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bench.peers.rows import RIDE, Hold, rows_of
 from booking_svc.store.tables import BookingRow, DepartureRow, HistoryRow, ItemRow, OccupancyRow, SeatMaskRow
-from chassis.database import EPOCH
+from chassis.database import EPOCH, sqlite_driver
 from chassis.outbox import OutboxRow
 from chassis.replies import ReplyRow
 
@@ -28,6 +29,8 @@ BLOCK_SEATS = 64
 
 def open_engine(path: str) -> AsyncEngine:
     """Open a file so that a commit is durable and a transaction takes its lock when it begins."""
+    # The SQLite that we use ourselves: two libraries in one process drop each other's locks on a file.
+    aiosqlite.core.sqlite3 = sqlite_driver
     engine = create_async_engine(f"sqlite+aiosqlite:///{path}", pool_size=1, max_overflow=0, pool_timeout=60)
 
     @sa.event.listens_for(engine.sync_engine, "connect")

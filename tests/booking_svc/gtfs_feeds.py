@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import zipfile
@@ -183,13 +182,8 @@ def trip_of(record: dict[str, Any]) -> FeedTrip:
 
 def run_reader(path: Path, *options: str, megabytes: int = 1024) -> tuple[Told, float]:
     """Run the reader as the service does, in a process that gets so much memory; return the seconds of CPU, too."""
-    limit = (megabytes << 20, megabytes << 20)
-    with subprocess.Popen(
-        [sys.executable, "-m", "booking_svc.gtfs", str(path), *options],
-        stdout=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, limit),
-    ) as reader:
+    command = ["prlimit", f"--as={megabytes << 20}", sys.executable, "-m", "booking_svc.gtfs", str(path), *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as reader:
         assert reader.stdout
         found = told(reader.stdout)
         _, status, usage = os.wait4(reader.pid, 0)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -27,11 +28,6 @@ def wait_until(is_so: Callable[[], bool], seconds: float, what: str) -> None:
     while not is_so():
         assert time.monotonic() < deadline, what
         time.sleep(0.02)
-
-
-def heed_ctrl_c() -> None:
-    """Undo what a shell does to commands in its background: they ignore SIGINT, and so would their children."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Headway:
@@ -62,7 +58,6 @@ class Headway:
                 env=ENVIRONMENT | environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                preexec_fn=heed_ctrl_c,
             )
 
     @property
@@ -78,6 +73,13 @@ class Headway:
     def told(self) -> dict[str, Any]:
         """Return what the ready file says now."""
         return json.loads(self.ready_file.read_text())
+
+    def says(self, pattern: str, seconds: float) -> None:
+        """Wait until it has printed something, or has ended."""
+        deadline = time.monotonic() + seconds
+        while not re.search(pattern, self.output) and self.process.poll() is None:
+            assert time.monotonic() < deadline, self.output
+            time.sleep(0.02)
 
     def wait(self, seconds: float = START_SECONDS) -> int:
         """Wait for the end and return the exit code."""

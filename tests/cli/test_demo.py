@@ -14,7 +14,7 @@ import pytest
 
 from cli.journey import curl_line, money, travel
 from cli.outcomes import BreakdownError
-from tests.cli.running import headway, wait_until
+from tests.cli.running import headway
 
 STEPS = (
     r"Hamburg ZOB\?\n   curl -X GET \S+/v1/stops\S+\n   Hamburg ZOB \(stp_\w+\)",
@@ -54,7 +54,7 @@ def test_the_journey_ends_well(data_dir):
 
 def test_a_second_journey_on_the_same_data_ends_well_and_everything_stays_up_until_ctrl_c(data_dir):
     with headway("demo", data_dir) as demo:
-        wait_until(lambda: "whole journey" in demo.output or "ends here" in demo.output, 120, "no journey")
+        demo.says(r"whole journey|ends here", 120)
         assert_whole(demo.output, data_dir)
         assert httpx2.get(f"{demo.told()['gateway_url']}/livez").status_code == 200
         demo.process.send_signal(signal.SIGINT)

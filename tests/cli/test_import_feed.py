@@ -3,13 +3,18 @@
 import io
 import json
 import zipfile
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 
-from cli.import_feed import bar, import_of, slug, summary, zipped
+from cli.__main__ import main
+from cli.import_feed import STEPS, Import, bar, import_feed, import_of, settled, slug, summary, zipped
 from cli.outcomes import SetupError
+from cli.running import open_client
 
 FEED: dict[str, Any] = {
     "state": "published",
@@ -89,3 +94,56 @@ def test_a_bar_fills() -> None:
     assert bar({"step": "laying_out", "done": 0, "total": 7}).count("#") == 0
     assert bar({"step": "laying_out", "done": 7, "total": 7}).endswith("[##############################] 7/7")
     assert bar({"step": "reading", "done": 0, "total": 0}).startswith("Reading")
+
+
+async def test_no_answer_is_told_in_a_sentence() -> None:
+    running = {"gateway_url": "http://127.0.0.1:9", "admin": {"client_id": "c", "client_secret": "s"}}
+    with pytest.raises(SetupError, match=r"http://127\.0\.0\.1:9 gives no answer \(ConnectError\)\."):
+        await import_feed(running, Import(b"", "ferries", {}, {}), print)
+
+
+def test_a_system_that_has_gone_ends_the_command_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = {"gateway_url": "http://127.0.0.1:9", "admin": {"client_id": "c", "client_secret": "s"}}
+    (tmp_path / "ready.json").write_text(json.dumps(told))
+    assert main(["import", "--sample", "--data-dir", str(tmp_path)]) == 2
+    assert "gives no answer" in capsys.readouterr().err
+
+
+@pytest.fixture
+def gateway() -> Iterator[str]:
+    """Play a gateway whose feed is read, then laid out, then published, without progress at the end."""
+    answers: list[dict[str, Any]] = [
+        {"state": "importing", "progress": None},
+        *({"state": "importing", "progress": {"step": "laying_out", "done": n, "total": 2}} for n in (0, 1)),
+        {"state": "published", "progress": None},
+    ]
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps(answers.pop(0) if len(answers) > 1 else answers[0]).encode()
+            self.send_response(200)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+async def test_progress_is_a_bar_on_a_terminal_and_steps_elsewhere_and_never_goes_back(
+    gateway: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], is_terminal: bool
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: is_terminal)
+    said: list[str] = []
+    async with open_client(gateway) as client:
+        assert (await settled(client, "fed_1", said.append))["state"] == "published"
+    drawn = capsys.readouterr().out.split("\r\x1b[K")
+    assert said == ([] if is_terminal else [f"{STEPS[step]} ..." for step in ["laying_out"]])
+    assert [line[-4:].strip() for line in drawn[1:]] == (["0/2", "1/2"] if is_terminal else [])

@@ -203,6 +203,7 @@ def test_settings_of_the_user_win_but_for_our_addresses(monkeypatch, tmp_path):
     planned = stack.plan(stack.Options(tmp_path, gateway_port=0), {})
     found = planned.environment("booking", grpc_port=3)
     assert (found["BOOKING_HOLD_SECONDS"], found["BOOKING_GRPC_PORT"]) == ("5", "3")
+    assert found["GRPC_ENABLE_FORK_SUPPORT"] == "0"
 
 
 def test_a_database_template_names_one_database_a_service(tmp_path):

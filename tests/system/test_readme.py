@@ -15,7 +15,7 @@ BLOCK = re.compile(r"```bash\n(.*?)```", re.DOTALL)
 
 def test_the_first_booking_of_the_readme_is_made_paid_and_shown(stack: Stack, tmp_path: Path) -> None:
     blocks = BLOCK.findall((ROOT / "README.md").read_text().partition("## A first booking")[2])
-    script = "\n".join(["set -euo pipefail", *blocks[:4], 'echo; echo "$DEPARTURE"; echo "$PAID"'])
+    script = "\n".join(["set -euo pipefail", *blocks[:5], 'echo; echo "$DEPARTURE"; echo "$PAID"'])
     script = script.replace("http://127.0.0.1:8000", stack.url).replace(".headway/", f"{stack.folder}/")
     script = script.replace(".venv/bin/", f"{Path(sys.executable).parent}/")
     done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
@@ -26,6 +26,8 @@ def test_the_first_booking_of_the_readme_is_made_paid_and_shown(stack: Stack, tm
     assert (paid["state"], paid["payment"]["state"]) == ("confirmed", "captured")
     assert "<svg" in (tmp_path / "ticket.svg").read_text()
     assert paid["total"] == {"amount_minor": 1050, "currency": "USD"}
+    assert '{"accepted":1}' in done.stdout
+    assert '"latitude":37.3292,' in done.stdout
     assert re.search(r'"id": "tkt_.*?"code": "', done.stdout, re.DOTALL), done.stdout
 
 
