@@ -74,9 +74,7 @@ async def test_a_power_cut_loses_nothing_that_was_acknowledged(
         let_go()
         disk.mount()
         (place / "ready.json").unlink(missing_ok=True)
-        world.stack = world.opened.enter_context(
-            running(place, "--gateway-port", str(port), environment=world.settings)
-        )
+        world.stack = world.opened.enter_context(running(place, *gateway, environment=world.settings))
 
     def let_go() -> None:
         def is_free() -> bool:
