@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,6 +68,8 @@ class World:
     links: Links | None
     server: servers.PostgresServer | None
     happened: Path
+    opened: ExitStack
+    settings: Mapping[str, str]
 
     @property
     def url(self) -> str:
@@ -76,15 +78,20 @@ class World:
         return f"http://127.0.0.1:{self.links.by_name['rider>gateway'].port}"
 
 
-async def live(plan: Plan, folder: Path) -> Verdict:
-    """Live one life in a folder of its own."""
+Break = Callable[["World", Market], Awaitable[None]]
+"""Breaks a world while it is used; what is broken when this is over stays so."""
+
+
+async def live(plan: Plan, folder: Path, *, breaks: Break | None = None, arguments: Sequence[str] = ()) -> Verdict:
+    """Live one life in a folder of its own; something else than the plan's nemesis may break it."""
     began = time.monotonic()
-    async with world_of(plan, folder) as world:
+    async with world_of(plan, folder, arguments) as world:
         market = Market(plan.bookings)
         nemesis = Nemesis(
             plan, world.stack, market, seeded(plan.seed, "nemesis"), links=world.links, database=world.server
         )
-        device = await use(world, market, nemesis)
+        breaking = nemesis.run() if breaks is None else breaks(world, market)
+        device = await use(world, market, breaking)
         quiet_since = time.monotonic()
         await settle(market, seeded(plan.seed, "settle"))
         acknowledged = {device.vehicle_id: device.acknowledged}
@@ -97,7 +104,7 @@ async def live(plan: Plan, folder: Path) -> Verdict:
     return verdict
 
 
-async def use(world: World, market: Market, nemesis: Nemesis) -> Device:
+async def use(world: World, market: Market, nemesis: Coroutine[Any, Any, None]) -> Device:
     """Let everybody do what they do while the nemesis does what it does."""
     seed = world.plan.seed
     async with clients(world.url, seed) as client:
@@ -106,7 +113,7 @@ async def use(world: World, market: Market, nemesis: Nemesis) -> Device:
         await operator.open_market(market, departures=DEPARTURES, seats=SEATS)
         device = Device(client("device"), market, *await operator.register_vehicle())
         riders = [Rider(client("rider", number), seeded(seed, "dice", number), market) for number in range(RIDERS)]
-        breaking = asyncio.create_task(nemesis.run())
+        breaking = asyncio.create_task(nemesis)
         async with asyncio.TaskGroup() as group:
             for work in (operator.change_things(), device.drive(), *(rider.ride() for rider in riders)):
                 group.create_task(work)
@@ -147,7 +154,7 @@ async def recovered(world: World, log: list[Asked], acknowledged: dict[str, int]
 
 
 @asynccontextmanager
-async def world_of(plan: Plan, folder: Path) -> AsyncIterator[World]:
+async def world_of(plan: Plan, folder: Path, more: Sequence[str] = ()) -> AsyncIterator[World]:
     """Start what a plan asks for."""
     happened = folder / "happened"
     happened.mkdir()
@@ -157,7 +164,7 @@ async def world_of(plan: Plan, folder: Path) -> AsyncIterator[World]:
     with ExitStack() as opened:
         server = opened.enter_context(database_of(plan))
         template = f"{server.url.rpartition('/')[0]}/headway_{{service}}" if server else ""
-        arguments = ["--database-url-template", template] if template else []
+        arguments = [*more, *(["--database-url-template", template] if template else [])]
         links, module = None, "cli"
         if plan.has_links:
             links, module = Links(LINKS, folder / "data"), "tests.faults.linked_up"
@@ -168,7 +175,7 @@ async def world_of(plan: Plan, folder: Path) -> AsyncIterator[World]:
         try:
             stack = await asyncio.to_thread(starting.__enter__)
             opened.push(starting.__exit__)
-            yield World(plan, stack, Databases(stack, template), links, server, happened)
+            yield World(plan, stack, Databases(stack, template), links, server, happened, opened, environment)
         finally:
             if links is not None:
                 await links.close()
