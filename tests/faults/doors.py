@@ -10,7 +10,7 @@ import grpc
 import httpx2
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import Descriptor
-from headway.booking.v1 import booking_service_pb2, timetable_service_pb2
+from headway.booking.v1 import booking_service_pb2, operations_service_pb2, timetable_service_pb2
 from headway.pricing.v1 import pricing_service_pb2
 from headway.tracking.v1 import tracking_service_pb2
 
@@ -22,7 +22,13 @@ from tests.system.running_stack import Stack
 from tracking_svc.servicers.access import RULES as TRACKING
 
 # Imported so that the pool knows them.
-CONTRACTS = (booking_service_pb2, timetable_service_pb2, pricing_service_pb2, tracking_service_pb2)
+CONTRACTS = (
+    booking_service_pb2,
+    operations_service_pb2,
+    timetable_service_pb2,
+    pricing_service_pb2,
+    tracking_service_pb2,
+)
 RULES = {**BOOKING, **PRICING, **TRACKING}
 PATIENCE_SECONDS = 5.0
 ANSWERS_MAX = 20
