@@ -29,7 +29,7 @@ FULL_SECONDS = 5.0
 CUTS = 20
 
 
-async def test_a_full_disk_stops_sales_only_while_it_is_full(
+async def test_a_full_disk_loses_nothing_and_needs_nobody_afterwards(
     seed: int, tmp_path: Path, keep_figures: Callable[..., None]
 ) -> None:
     async def breaks(world: World, market: Market) -> None:
