@@ -43,7 +43,7 @@ def test_whatever_fits_the_schema_or_does_not_is_answered_as_documented(
 ) -> None:
     command = [str(Path(sys.executable).with_name("schemathesis")), "run", f"{stack.url}/openapi.json"]
     command += ["--max-examples", str(examples), "--seed", str(seed + 1), "--checks", ",".join(CHECKS)]
-    command += ["--workers", "2", "--no-color", "--continue-on-failure", "--warnings", "off"]
+    command += ["--workers", "1", "--no-color", "--continue-on-failure", "--warnings", "off"]
     command += ["--generation-database", "none", "--suppress-health-check", "all"]
     if name not in THOROUGH and examples == EXAMPLES:
         command += ["--phases", "examples,fuzzing,stateful"]
