@@ -15,7 +15,7 @@ from tests.faults.evidence import Asked, Evidence, Outcome
 from tests.faults.links import Links
 from tests.faults.nemesis import Nemesis
 from tests.faults.plans import Plan
-from tests.faults.points import PROCESSES
+from tests.faults.points import PROCESSES, ROOT
 from tests.faults.remains import Databases, read_evidence, states
 from tests.faults.riders import Client, Device, Market, Operator, Rider, seeded, settle
 from tests.system.running_stack import Stack, running
@@ -23,6 +23,7 @@ from tests.system.running_stack import Stack, running
 RIDERS = 24
 DEPARTURES, SEATS = 16, 60
 RECOVERY_SECONDS = 60.0
+STEPPED_CLOCKS = Path(__file__).parent / "clocks"
 HASTY = {
     "BOOKING_HOLD_SECONDS": "8",
     "BOOKING_PAYMENT_WAIT_SECONDS": "1",
@@ -68,6 +69,7 @@ class World:
     links: Links | None
     server: servers.PostgresServer | None
     happened: Path
+    clocks: Path
     opened: ExitStack
     settings: Mapping[str, str]
 
@@ -88,8 +90,9 @@ async def live(plan: Plan, folder: Path, *, breaks: Break | None = None, argumen
     async with world_of(plan, folder, arguments) as world:
         market = Market(plan.bookings)
         nemesis = Nemesis(
-            plan, world.stack, market, seeded(plan.seed, "nemesis"), links=world.links, database=world.server
-        )
+            plan, world.stack, market, seeded(plan.seed, "nemesis"),
+            clocks=world.clocks, links=world.links, database=world.server,
+        )  # fmt: skip
         breaking = nemesis.run() if breaks is None else breaks(world, market)
         device = await use(world, market, breaking)
         quiet_since = time.monotonic()
@@ -120,6 +123,8 @@ async def use(world: World, market: Market, nemesis: Coroutine[Any, Any, None]) 
         await breaking
         if world.links is not None:
             world.links.heal()
+        for clock in world.clocks.iterdir():
+            clock.unlink()
         await settle(market, seeded(seed, "settle"))
     return device
 
@@ -156,9 +161,11 @@ async def recovered(world: World, log: list[Asked], acknowledged: dict[str, int]
 @asynccontextmanager
 async def world_of(plan: Plan, folder: Path, more: Sequence[str] = ()) -> AsyncIterator[World]:
     """Start what a plan asks for."""
-    happened = folder / "happened"
+    happened, clocks = folder / "happened", folder / "clocks"
     happened.mkdir()
+    clocks.mkdir()
     environment = HASTY | {"HEADWAY_FAULTS": ",".join(plan.faults), "HEADWAY_FAULTS_DIR": str(happened)}
+    environment |= {"HEADWAY_TEST_CLOCKS": str(clocks), "PYTHONPATH": f"{STEPPED_CLOCKS}:{ROOT}:{ROOT / 'proto/gen'}"}
     if plan.payment_fault:
         environment["PAYMENTS_FAULT"] = plan.payment_fault
     with ExitStack() as opened:
@@ -175,7 +182,8 @@ async def world_of(plan: Plan, folder: Path, more: Sequence[str] = ()) -> AsyncI
         try:
             stack = await asyncio.to_thread(starting.__enter__)
             opened.push(starting.__exit__)
-            yield World(plan, stack, Databases(stack, template), links, server, happened, opened, environment)
+            databases = Databases(stack, template)
+            yield World(plan, stack, databases, links, server, happened, clocks, opened, environment)
         finally:
             if links is not None:
                 await links.close()
