@@ -104,7 +104,8 @@ class Consumer:
     async def _take(self, message: Msg) -> None:
         """Apply a message, or send it back with a growing delay, or set a poisonous one aside."""
         headers, deliveries = message.headers or {}, message.metadata.num_delivered
-        event_id = headers.get("Nats-Msg-Id", "")
+        # Whoever publishes without an id is known by the event's place, so that no two of theirs are taken for one.
+        event_id = headers.get("Nats-Msg-Id") or f"{self._stream}:{message.metadata.sequence.stream}"
         follow(headers.get("traceparent"))
         fault_point("consumer.fetched")
         try:

@@ -86,6 +86,8 @@ class Verifier:
                 del self._remembered[next(iter(self._remembered))]
         if claims["exp"] + (LEEWAY_SECONDS if purpose.typ == SERVICE_TOKEN.typ else 0) <= now.timestamp():
             raise ExpiredToken
+        if claims.get("nbf", 0) > now.timestamp() + LEEWAY_SECONDS:
+            raise InvalidToken
         return claims
 
     def jwks(self, name: str) -> dict[str, Any]:
@@ -103,7 +105,9 @@ class Verifier:
             claims = json.loads(jws.deserialize_compact(token, key, algorithms=[ALGORITHM]).payload)
         except (JoseError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise InvalidToken from error
-        if not isinstance(claims, dict) or not isinstance(claims.get("exp"), int) or claims.get("iss") != header["kid"]:
+        if not isinstance(claims, dict) or claims.get("iss") != header["kid"]:
+            raise InvalidToken
+        if not (isinstance(claims.get("exp"), int) and isinstance(claims.get("nbf", 0), int)):
             raise InvalidToken
         return claims
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from grpc import aio
 
 from chassis import logs, trace
+from chassis.clock import SystemClock
 from chassis.keys import SERVICE_TOKEN, Signer
 from chassis.rpc_errors import failure_of
 
@@ -48,7 +49,7 @@ def open_channel(address: str) -> aio.Channel:
 class ServiceIdentity:
     """Shows in whose name a process itself calls, with a token renewed well before it ends."""
 
-    def __init__(self, signer: Signer, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, signer: Signer, *, now: Callable[[], datetime] = lambda: SystemClock().now()) -> None:
         self._signer = signer
         self._now = now
         self._token = ""

@@ -2,7 +2,9 @@
 
 import http.client
 import json
+import shutil
 import socket
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from cli.outcomes import SetupError
@@ -10,6 +12,7 @@ from cli.outcomes import SetupError
 HOST = "127.0.0.1"
 TIMEOUT_SECONDS = 1.0
 NATS_PORT = 4222
+ROOM_BYTES = 32 * 1024 * 1024
 
 
 def get(port: int, path: str) -> tuple[int, bytes]:
@@ -58,6 +61,15 @@ def is_nats_ready(monitor_port: int) -> bool:
             " sync_interval: always), so a power cut could lose events. Take version 2.11 or newer."
         )
     return True
+
+
+def is_nats_stuck(monitor_port: int, store: Path) -> bool:
+    """Tell whether nats-server gave a stream up because a write failed, though the disk has room again."""
+    try:
+        _, said = get(monitor_port, "/healthz")
+    except (OSError, http.client.HTTPException):
+        return False
+    return b"write error" in said and shutil.disk_usage(store).free > ROOM_BYTES
 
 
 def check_nats(urls: str) -> None:

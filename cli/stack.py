@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 from cli.outcomes import SetupError
-from cli.probes import HOST, answers_ok, is_nats_ready, serves_grpc
+from cli.probes import HOST, answers_ok, is_nats_ready, is_nats_stuck, serves_grpc
 from cli.supervisor import Program
 
 SERVICES = ("booking", "tracking", "pricing")
@@ -88,7 +88,9 @@ class Stack:
         # JSON is a NATS configuration, too, and quotes any path rightly.
         (folder / "nats.conf").write_text(json.dumps(config, indent=2))
         command = (find_nats_server(os.environ), "-c", str(folder / "nats.conf"))
-        return Program("nats", command, dict(os.environ), partial(is_nats_ready, self.ports["nats_monitor"]))
+        port = self.ports["nats_monitor"]
+        is_stuck = partial(is_nats_stuck, port, folder)
+        return Program("nats", command, dict(os.environ), partial(is_nats_ready, port), is_stuck)
 
     def _payments(self) -> Program:
         """Run the sandbox payment provider."""

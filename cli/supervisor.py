@@ -13,6 +13,7 @@ from pathlib import Path
 from cli.outcomes import BreakdownError, SetupError
 
 POLL_SECONDS = 0.1
+STUCK_POLL_SECONDS = 1.0
 READY_SECONDS = 60.0
 GRACE_SECONDS = 5.0
 STOP_SECONDS = 14.0
@@ -36,12 +37,14 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What to run and with which whole environment. `is_ready` may block: it is called on a thread."""
+    """What to run and with which whole environment. `is_ready` and `is_stuck` may block: they are called on threads."""
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
     is_ready: Callable[[], bool]
+    # Only another process would get on from here, and it would.
+    is_stuck: Callable[[], bool] | None = None
 
 
 class Child:
@@ -87,6 +90,14 @@ class Child:
                 self._say(f"  {self.name} is ready after {time.monotonic() - self._started_at:.1f} s")
             else:
                 await asyncio.sleep(POLL_SECONDS)
+
+    async def end_when_stuck(self) -> None:
+        """End a process that runs and does nothing any more; `keep` starts it again."""
+        while self._program.is_stuck is not None:
+            await asyncio.sleep(STUCK_POLL_SECONDS)
+            if self.is_ready.is_set() and await asyncio.to_thread(self._program.is_stuck):
+                self._say(f"{self.name} is stuck; ending it")
+                await self.stop(GRACE_SECONDS)
 
     async def stop(self, grace_seconds: float) -> None:
         """Ask the process to end, and end it when it takes too long."""
@@ -167,7 +178,8 @@ class Supervisor:
         """Start everything, run `body` when all is ready and return its answer; raise what ends it earlier."""
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(act()) for child in self._children for act in (child.keep, child.watch)]
+                acts = [(child.keep, child.watch, child.end_when_stuck) for child in self._children]
+                tasks = [group.create_task(act()) for of_child in acts for act in of_child]
                 await self._all_ready()
                 answer = await body()
                 for task in tasks:

@@ -17,6 +17,8 @@ class Departure:
     seats: list[str]
     leaves_at: list[datetime]
     changes: int = 0
+    version: int = 1
+    is_running: bool = True
 
     @property
     def segments(self) -> int:
@@ -104,6 +106,8 @@ class Network:
                 return "INVALID_VALUE"
             ridden |= segments
         for departure_id, origin, _ in rides:
+            if not self.departures[departure_id].is_running:
+                return "DEPARTURE_CANCELLED"
             if self.departures[departure_id].leaves_at[origin] <= self.now:
                 return "DEPARTURE_GONE"
         reasons = (self.refusal_of_seats(ride, wanted) for ride, wanted in zip(rides, wishes, strict=True))
@@ -172,11 +176,36 @@ class Network:
 
     def fee(self, item: Item) -> int | None:
         """Work out what cancelling an item costs now; None is that its ride has begun."""
+        if not self.departures[item.ride[0]].is_running:
+            return 0
         left = self.departures[item.ride[0]].leaves_at[item.ride[1]] - self.now
         if left <= timedelta(0):
             return None
         percent = 10 if left >= timedelta(hours=24) else 50 if left >= timedelta(hours=2) else 100
         return item.price * percent // 100
+
+    def runs(self, booking: Booking) -> bool:
+        """Tell whether every departure of a booking runs."""
+        return all(self.departures[departure_id].is_running for departure_id in booking.departure_ids)
+
+    def cancel_departure(self, departure_id: str) -> None:
+        departure = self.departures[departure_id]
+        departure.is_running, departure.version = False, departure.version + 1
+
+    def refusal_of_vehicle(self, departure_id: str, seats: Sequence[str], *, seen_version: int) -> str:
+        """Say why another vehicle cannot run a departure."""
+        departure = self.departures[departure_id]
+        if seen_version != departure.version:
+            return "STALE_VERSION"
+        is_sold = seats != departure.seats and bool(self.taken(departure_id))
+        return "ILLEGAL_STATE" if is_sold or not departure.is_running else ""
+
+    def assign(self, departure_id: str, seats: Sequence[str]) -> None:
+        departure = self.departures[departure_id]
+        departure.version += 1
+        if seats != departure.seats:
+            departure.seats = list(seats)
+            departure.changes += 1
 
     def tell(self, booking: Booking, fact: str) -> None:
         booking.version += 1

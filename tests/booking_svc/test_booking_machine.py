@@ -1,13 +1,11 @@
 """The booking machine against a model in plain Python, step by step, in any order that Hypothesis can think of."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from headway.booking.v1 import availability_events_pb2, booking_events_pb2
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -20,7 +18,6 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from booking_svc.domain.occupancy import ride_mask
 from booking_svc.domain.payment import ChargeState
 from booking_svc.store.work import Work
 from booking_svc.use_cases.expire_holds import expire_holds
@@ -28,7 +25,8 @@ from booking_svc.use_cases.release_booking import release_booking
 from chassis.errors import Failure
 from chassis.store import Store
 from tests.booking_svc import builders, model
-from tests.booking_svc.builders import HOLD_SECONDS, RIDER, ask, commit
+from tests.booking_svc.builders import HOLD_SECONDS, RIDER, commit
+from tests.booking_svc.likeness import assert_like_the_model
 from tests.clocks import FixedClock
 
 OUTCOMES = (ChargeState.CAPTURED, ChargeState.DECLINED, ChargeState.ACTION_REQUIRED, ChargeState.UNKNOWN)
@@ -184,77 +182,8 @@ class BookingMachine(RuleBasedStateMachine):
             self.network.pay_back(booking)
 
     @invariant()
-    def seats_are_the_model_s(self) -> None:
-        for departure_id, departure in self.network.departures.items():
-            taken = self.network.taken(departure_id)
-            masks = ask(self.store, lambda work, one=departure_id: work.occupancies.masks(one))
-            segments = range(departure.segments)
-            stored = {
-                (seat, segment)
-                for place, seat in enumerate(departure.seats)
-                for segment in segments
-                if masks.get(place, 0) & ride_mask(segment, segment + 1)
-            }
-            assert stored == taken
-            assert all(mask < 1 << departure.segments for mask in masks.values())
-            counts = ask(self.store, lambda work, one=departure_id: work.occupancies.get(self.published[one]))
-            assert list(counts.taken) == [sum(at == segment for _, at in taken) for segment in segments]
-            assert counts.version == departure.changes
-
-    @invariant()
-    def availability_is_the_model_s(self) -> None:
-        for departure_id, departure in self.network.departures.items():
-            for origin in range(departure.segments):
-                free = self.network.free_seats((departure_id, origin, departure.segments))
-                found = builders.seats_free(self.store, self.published[departure_id], origin, departure.segments)
-                assert found == len(free)
-
-    @invariant()
-    def bookings_are_the_model_s(self) -> None:
-        for booking in self.network.bookings.values():
-            seen = builders.see(self.store, booking.id)
-            is_over = booking.is_over(self.network.now)
-            assert (seen.state, seen.payment_state) == (booking.seen_state(self.network.now), booking.payment)
-            states = ["expired" if is_over else item.state for item in booking.items]
-            assert [item.state for item in seen.items] == states
-            assert [item.seat_id for item in seen.items] == [item.seat for item in booking.items]
-            assert (seen.total_minor, seen.version) == (booking.total, booking.version + is_over)
-            assert seen.hold_expires_at == (None if is_over else booking.hold_until)
-            assert all(bool(item.ticket_id) == (booking.state in ("confirmed", "cancelled")) for item in seen.items)
-
-    @invariant()
-    def money_is_the_model_s(self) -> None:
-        found = ask(self.store, lambda work: work.ledger.balances())
-        assert sum(found.values()) == 0
-        balances = {account: amount for account, amount in self.network.balances.items() if amount}
-        assert {account: amount for (account, _), amount in found.items() if amount} == balances
-        # Nobody ever gets back more than was taken from them.
-        assert all(0 <= booking.owed <= booking.total for booking in self.network.bookings.values())
-
-    @invariant()
-    def every_change_is_told_in_order(self) -> None:
-        versions, facts = defaultdict(list), defaultdict(list)
-        newest = {}
-        for event in builders.events(self.store):
-            if event.stream == "AVAILABILITY":
-                told = availability_events_pb2.AvailabilityChanged.FromString(event.payload)
-                versions[told.departure_id].append(told.version)
-                newest[told.departure_id] = list(told.seats_free)
-            elif event.stream == "BOOKING":
-                summary = booking_events_pb2.BookingHeld.FromString(event.payload).booking
-                facts[summary.booking_id, summary.departure_id].append(event.subject.split(".")[3])
-        for departure_id, departure in self.network.departures.items():
-            assert versions[departure_id] == list(range(1, departure.changes + 1))
-            taken = self.network.taken(departure_id)
-            free = [
-                len(departure.seats) - sum(at == segment for _, at in taken) for segment in range(departure.segments)
-            ]
-            assert newest.get(departure_id, free) == free
-        assert facts == {
-            (booking.id, departure_id): booking.facts
-            for booking in self.network.bookings.values()
-            for departure_id in booking.departure_ids
-        }
+    def all_is_as_the_model_says(self) -> None:
+        assert_like_the_model(self.store, self.network, self.published)
 
 
 def rides_of(departure: model.Departure) -> st.SearchStrategy[model.Ride]:

@@ -47,11 +47,13 @@ class Reader:
     bus: Bus
     registry: CollectorRegistry
     read: list[str] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
     tried_at: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     failures: dict[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
 
-    async def apply(self, _message_id: str, _type: str, payload: bytes) -> None:
+    async def apply(self, message_id: str, _type: str, payload: bytes) -> None:
         text = payload.decode()
+        self.ids.append(message_id)
         self.tried_at[text].append(time.monotonic())
         if text in self.failures:
             await self.failures[text]()
@@ -126,6 +128,14 @@ async def test_events_come_in_order_and_soon(nats):
             delays.append(time.monotonic() - sent_at)
         assert reader.read == [f"{number}" for number in range(9)]
         assert max(delays) < 0.5
+
+
+async def test_events_without_an_id_are_told_apart_by_their_places(nats):
+    async with reading(nats.url) as reader:
+        for text in ("one", "two"):
+            await reader.bus.client.jetstream().publish(f"{ROOT}.letters.anna", text.encode())
+        await until(lambda: reader.read == ["one", "two"])
+        assert reader.ids == ["LETTERS:1", "LETTERS:2"]
 
 
 async def test_a_backlog_is_taken_in_order_and_measured(nats):

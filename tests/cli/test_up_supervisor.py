@@ -6,6 +6,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -91,6 +92,20 @@ async def test_one_that_was_killed_comes_back_as_another_process(supervise, line
     assert psutil.pid_exists(starts[1])
     assert lines[1] == "one has ended (SIGKILL); starting it again, 1 of 5 times"
     assert re.fullmatch(r"  one is ready after \d\.\d s", lines[2])
+    await end(running, supervised)
+
+
+async def test_one_that_is_stuck_is_ended_and_comes_back(supervise, lines, monkeypatch):
+    monkeypatch.setattr(supervisor, "STUCK_POLL_SECONDS", 0.01)
+    starts: list[int] = []
+    stuck = replace(program("one", SERVE), is_stuck=lambda: len(starts) == 1)
+    supervised = supervise(stuck, on_start=lambda: starts.append(supervised.pids["one"]))
+    running = asyncio.create_task(supervised.run(stay))
+    await until(lambda: len(lines) == 4)
+    assert lines[1] == "one is stuck; ending it"
+    assert lines[2].endswith("starting it again, 1 of 5 times")
+    assert not psutil.pid_exists(starts[0])
+    assert psutil.pid_exists(starts[1])
     await end(running, supervised)
 
 

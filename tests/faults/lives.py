@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.faults.evidence import Asked, Evidence, Outcome
 from tests.faults.links import Links
 from tests.faults.nemesis import Nemesis
 from tests.faults.plans import Plan
-from tests.faults.points import PROCESSES
+from tests.faults.points import PROCESSES, ROOT
 from tests.faults.remains import Databases, read_evidence, states
 from tests.faults.riders import Client, Device, Market, Operator, Rider, seeded, settle
 from tests.system.running_stack import Stack, running
@@ -23,6 +23,7 @@ from tests.system.running_stack import Stack, running
 RIDERS = 24
 DEPARTURES, SEATS = 16, 60
 RECOVERY_SECONDS = 60.0
+STEPPED_CLOCKS = Path(__file__).parent / "clocks"
 HASTY = {
     "BOOKING_HOLD_SECONDS": "8",
     "BOOKING_PAYMENT_WAIT_SECONDS": "1",
@@ -68,6 +69,9 @@ class World:
     links: Links | None
     server: servers.PostgresServer | None
     happened: Path
+    clocks: Path
+    opened: ExitStack
+    settings: Mapping[str, str]
 
     @property
     def url(self) -> str:
@@ -76,15 +80,21 @@ class World:
         return f"http://127.0.0.1:{self.links.by_name['rider>gateway'].port}"
 
 
-async def live(plan: Plan, folder: Path) -> Verdict:
-    """Live one life in a folder of its own."""
+Break = Callable[["World", Market], Awaitable[None]]
+"""Breaks a world while it is used; what is broken when this is over stays so."""
+
+
+async def live(plan: Plan, folder: Path, *, breaks: Break | None = None, arguments: Sequence[str] = ()) -> Verdict:
+    """Live one life in a folder of its own; something else than the plan's nemesis may break it."""
     began = time.monotonic()
-    async with world_of(plan, folder) as world:
+    async with world_of(plan, folder, arguments) as world:
         market = Market(plan.bookings)
         nemesis = Nemesis(
-            plan, world.stack, market, seeded(plan.seed, "nemesis"), links=world.links, database=world.server
-        )
-        device = await use(world, market, nemesis)
+            plan, world.stack, market, seeded(plan.seed, "nemesis"),
+            clocks=world.clocks, links=world.links, database=world.server,
+        )  # fmt: skip
+        breaking = nemesis.run() if breaks is None else breaks(world, market)
+        device = await use(world, market, breaking)
         quiet_since = time.monotonic()
         await settle(market, seeded(plan.seed, "settle"))
         acknowledged = {device.vehicle_id: device.acknowledged}
@@ -97,7 +107,7 @@ async def live(plan: Plan, folder: Path) -> Verdict:
     return verdict
 
 
-async def use(world: World, market: Market, nemesis: Nemesis) -> Device:
+async def use(world: World, market: Market, nemesis: Coroutine[Any, Any, None]) -> Device:
     """Let everybody do what they do while the nemesis does what it does."""
     seed = world.plan.seed
     async with clients(world.url, seed) as client:
@@ -106,13 +116,15 @@ async def use(world: World, market: Market, nemesis: Nemesis) -> Device:
         await operator.open_market(market, departures=DEPARTURES, seats=SEATS)
         device = Device(client("device"), market, *await operator.register_vehicle())
         riders = [Rider(client("rider", number), seeded(seed, "dice", number), market) for number in range(RIDERS)]
-        breaking = asyncio.create_task(nemesis.run())
+        breaking = asyncio.create_task(nemesis)
         async with asyncio.TaskGroup() as group:
             for work in (operator.change_things(), device.drive(), *(rider.ride() for rider in riders)):
                 group.create_task(work)
         await breaking
         if world.links is not None:
             world.links.heal()
+        for clock in world.clocks.iterdir():
+            clock.unlink()
         await settle(market, seeded(seed, "settle"))
     return device
 
@@ -147,17 +159,19 @@ async def recovered(world: World, log: list[Asked], acknowledged: dict[str, int]
 
 
 @asynccontextmanager
-async def world_of(plan: Plan, folder: Path) -> AsyncIterator[World]:
+async def world_of(plan: Plan, folder: Path, more: Sequence[str] = ()) -> AsyncIterator[World]:
     """Start what a plan asks for."""
-    happened = folder / "happened"
+    happened, clocks = folder / "happened", folder / "clocks"
     happened.mkdir()
+    clocks.mkdir()
     environment = HASTY | {"HEADWAY_FAULTS": ",".join(plan.faults), "HEADWAY_FAULTS_DIR": str(happened)}
+    environment |= {"HEADWAY_TEST_CLOCKS": str(clocks), "PYTHONPATH": f"{STEPPED_CLOCKS}:{ROOT}:{ROOT / 'proto/gen'}"}
     if plan.payment_fault:
         environment["PAYMENTS_FAULT"] = plan.payment_fault
     with ExitStack() as opened:
         server = opened.enter_context(database_of(plan))
         template = f"{server.url.rpartition('/')[0]}/headway_{{service}}" if server else ""
-        arguments = ["--database-url-template", template] if template else []
+        arguments = [*more, *(["--database-url-template", template] if template else [])]
         links, module = None, "cli"
         if plan.has_links:
             links, module = Links(LINKS, folder / "data"), "tests.faults.linked_up"
@@ -168,7 +182,8 @@ async def world_of(plan: Plan, folder: Path) -> AsyncIterator[World]:
         try:
             stack = await asyncio.to_thread(starting.__enter__)
             opened.push(starting.__exit__)
-            yield World(plan, stack, Databases(stack, template), links, server, happened)
+            databases = Databases(stack, template)
+            yield World(plan, stack, databases, links, server, happened, clocks, opened, environment)
         finally:
             if links is not None:
                 await links.close()

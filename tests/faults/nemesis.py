@@ -9,10 +9,12 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from random import Random
 
 from tests.faults.links import Links
 from tests.faults.plans import DEATHS_MAX, Plan
+from tests.faults.points import PROCESSES
 from tests.faults.riders import Market
 from tests.servers import PostgresServer
 from tests.system.broken_parts import dead, is_dead
@@ -22,6 +24,9 @@ PAUSE_SECONDS = 2.5
 """When nothing gets on, the next thing breaks all the same."""
 WINDOW_SECONDS = 62.0
 END = re.compile(r"^(\w+) has ended \((.+)\)", re.MULTILINE)
+CLOCK_SECONDS = 10.0
+"""How far a clock is stepped at most: two are then within the half minute that tokens between services allow."""
+LINK_FAULTS = ("slow", "cut", "half open")
 FROZEN_SECONDS = 8.0
 """Longer than the six seconds after which a silent broker is given up."""
 
@@ -30,11 +35,11 @@ class Nemesis:
     """Kills, freezes and robs while others work."""
 
     def __init__(
-        self, plan: Plan, stack: Stack, market: Market, chance: Random, *, links: Links | None,
+        self, plan: Plan, stack: Stack, market: Market, chance: Random, *, clocks: Path, links: Links | None,
         database: PostgresServer | None,
     ) -> None:  # fmt: skip
         self._plan, self._stack, self._market, self._chance = plan, stack, market, chance
-        self._links, self._server = links, database
+        self._clocks, self._links, self._server = clocks, links, database
         self._seen_at: dict[tuple[str, int], float] = {}
         self.done: Counter[str] = Counter()
 
@@ -62,15 +67,16 @@ class Nemesis:
     async def run(self) -> None:
         """Break things one after the other, spread over what is to be sold."""
         acts = [("kill", name) for name in self._plan.kills] + [("broker", how) for how in self._plan.broker]
+        acts += [("clock", package) for package in PROCESSES.values()]
         if self._links is not None:
-            acts += [("link", "")] * 6
+            acts += [("link", how) for how in LINK_FAULTS] * 2
         if self._server is not None:
             acts += [("database", "")] * 2
         self._chance.shuffle(acts)
         for place, (kind, what) in enumerate(acts):
             await self._until(0.9 * (place + 1) / (len(acts) + 1))
             await getattr(self, f"_{kind}")(what)
-            self.done[kind] += 1
+            self.done[f"{kind} {what}".strip() if kind in ("broker", "link") else kind] += 1
 
     async def _until(self, progress: float) -> None:
         await waited(lambda: self._market.progress >= progress, seconds=PAUSE_SECONDS)
@@ -103,13 +109,15 @@ class Nemesis:
                 if how == "robbed":
                     shutil.rmtree(self._stack.folder / "nats" / "jetstream")
                 await asyncio.sleep(1.5)
-        self.done[f"broker {how}"] += 1
 
-    async def _link(self, _what: str) -> None:
+    async def _clock(self, package: str) -> None:
+        """Step the clock of a process forwards or back."""
+        (self._clocks / package).write_text(str(self._chance.uniform(-CLOCK_SECONDS, CLOCK_SECONDS)))
+
+    async def _link(self, how: str) -> None:
         """Make a way between two parts slow, cut it, or leave it half open."""
         assert self._links is not None
         link = self._chance.choice([one for one in self._links.by_name.values() if one.taken])
-        how = self._chance.choice(("slow", "cut", "half open"))
         if how == "slow":
             link.delay_seconds = self._chance.uniform(0.05, 0.3)
         elif how == "cut":
@@ -119,7 +127,6 @@ class Nemesis:
             link.is_half_open = True
         await asyncio.sleep(self._chance.uniform(0.5, 3))
         link.heal()
-        self.done[f"link {how}"] += 1
 
     async def _database(self, _what: str) -> None:
         """Stop PostgreSQL as a crash would, and start it again a moment later."""

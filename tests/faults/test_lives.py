@@ -1,13 +1,16 @@
 """Riders book while everything is killed, cut, frozen and robbed: nothing is lost, and nothing is done twice."""
 
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.faults.lives import live
+from tests.faults.lives import STEPPED_CLOCKS, live
 from tests.faults.plans import LIVES, PAYMENT_POINTS, plan_of
-from tests.faults.points import fault_points
+from tests.faults.points import ROOT, fault_points
 from tests.faults.replay import told
 
 BOOKINGS = 1250
@@ -50,6 +53,16 @@ def test_so_many_lives_pass_every_fault_point(first: int) -> None:
     assert {plan.payment_fault for plan in plans} >= set(PAYMENT_POINTS)
     assert {how for plan in plans for how in plan.broker} == {"robbed", "frozen", "dead"}
     assert sum(plan.deaths for plan in plans) >= 100
+
+
+def test_a_process_has_a_clock_that_can_be_stepped(tmp_path: Path) -> None:
+    (tmp_path / "timeit").write_text("-7200")
+    environment = {"PYTHONPATH": f"{STEPPED_CLOCKS}:{ROOT}", "HEADWAY_TEST_CLOCKS": str(tmp_path)}
+    code = "import time, chassis.clock as c; print(c.SystemClock().now().timestamp(), time.time_ns())"
+    command = [sys.executable, "-m", "timeit", "-n1", "-r1", code]
+    told = subprocess.run(command, check=True, env=environment, capture_output=True, text=True).stdout.split()
+    now = time.time()
+    assert [float(told[0]), int(told[1]) / 1e9] == pytest.approx([now - 7200] * 2, abs=60)
 
 
 def test_a_seed_is_a_life() -> None:

@@ -1,0 +1,93 @@
+"""The disk is full, or loses its power, while riders book: what was acknowledged is there, and it goes on by itself."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from subprocess import CalledProcessError
+
+import pytest
+
+from tests.faults.disks import Ballast, can_mount, mortal_disk, small_disk
+from tests.faults.lives import World, live
+from tests.faults.nemesis import waited
+from tests.faults.points import PROCESSES
+from tests.faults.replay import told
+from tests.faults.riders import Market
+from tests.faults.test_guards import calm
+from tests.servers import free_port
+from tests.system.deadlines import until
+from tests.system.running_stack import running
+
+pytestmark = pytest.mark.skipif(not can_mount(), reason="NOT TESTED: only root can mount disks")
+
+FULL_SECONDS = 5.0
+CUTS = 20
+
+
+async def test_a_full_disk_loses_nothing_and_needs_nobody_afterwards(
+    seed: int, tmp_path: Path, keep_figures: Callable[..., None]
+) -> None:
+    async def breaks(world: World, market: Market) -> None:
+        await waited(lambda: market.progress > 0.3, seconds=60)
+        ballast = Ballast(world.stack.folder)
+        ballast.fill()
+        held = market.held
+        await asyncio.sleep(FULL_SECONDS)
+        sold_meanwhile.append(market.held - held)
+        ballast.drop()
+
+    sold_meanwhile: list[int] = []
+    with small_disk(tmp_path / "data", mebibytes=256):
+        verdict = await live(replace(calm(seed), bookings=400), tmp_path, breaks=breaks)
+    print(told(verdict), sold_meanwhile)
+    assert verdict.violations == [], told(verdict)
+    keep_figures("full-disk", bookings=verdict.bookings, recovery_seconds=verdict.recovery_seconds)
+
+
+@pytest.mark.release
+@pytest.mark.parametrize("number", range(CUTS))
+async def test_a_power_cut_loses_nothing_that_was_acknowledged(
+    number: int, seed: int, tmp_path: Path, keep_figures: Callable[..., None]
+) -> None:
+    """All databases, the broker's streams and the provider's ledger are on the disk that stops."""
+    place, gateway = tmp_path / "data", ("--gateway-port", str(free_port()))
+    chance = Random(seed + number)
+
+    async def breaks(world: World, market: Market) -> None:
+        share = chance.uniform(0.1, 0.9)
+        await waited(lambda: market.progress > share, seconds=60)
+        disk.cut()
+        await asyncio.sleep(chance.uniform(0, 0.5))
+        await asyncio.to_thread(restart, world)
+
+    def restart(world: World) -> None:
+        # Its children die with it; a disk is let go only by the dead.
+        pids = [world.stack.process.pid, *(world.stack.pid(name) for name in (*PROCESSES, "nats", "payments"))]
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        world.stack.process.wait()
+        let_go()
+        disk.mount()
+        (place / "ready.json").unlink(missing_ok=True)
+        world.stack = world.opened.enter_context(running(place, *gateway, environment=world.settings))
+
+    def let_go() -> None:
+        def is_free() -> bool:
+            with suppress(CalledProcessError):
+                disk.unmount()
+                return True
+            return False
+
+        until(is_free, seconds=20, what="the dead let the disk go")
+
+    with mortal_disk(tmp_path, place, mebibytes=512) as disk:
+        plan = replace(calm(seed + number), bookings=300)
+        verdict = await live(plan, tmp_path, breaks=breaks, arguments=gateway)
+    print(told(verdict))
+    assert verdict.violations == [], told(verdict)
+    keep_figures(f"power-cut-{number:02}", bookings=verdict.bookings, recovery_seconds=verdict.recovery_seconds)
