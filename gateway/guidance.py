@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.schemas.shapes import (
+    BOX_PATTERN,
     CURRENCY_PATTERN,
     EMAIL_PATTERN,
     ID_PATTERN,
@@ -70,6 +71,7 @@ FORMS: Mapping[str, str] = {
     OPERATOR_PATTERN: 'Give an operator\'s identifier, for example demo, or "*" for every operator.',
     CURRENCY_PATTERN: "Give the three capital letters of a currency, for example EUR.",
     PLACE_PATTERN: "Give latitude and longitude in degrees, for example 41.1496,-8.6109.",
+    BOX_PATTERN: "Give west,south,east,north in degrees, for example 9,53,11,55.",
     PRINTABLE: "Leave control characters out.",
     WITHOUT_NUL: "Leave the zero character out.",
 }

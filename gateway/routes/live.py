@@ -9,14 +9,14 @@ from chassis.errors import FieldError, InvalidInput
 from gateway.bodies import Router
 from gateway.caller import Anonymous, Call, token_ends_in
 from gateway.limits import address_block
+from gateway.guidance import FORMS
 from gateway.live import Area
 from gateway.problems import problems
-from gateway.schemas.shapes import Id, PathId
+from gateway.schemas.shapes import BOX_PATTERN, Id, PathId
 from gateway.streams import EventStream, Topic, Wants
 
 router = Router(tags=["Rider"])
 
-BOX_PATTERN = r"^-?\d{1,3}(\.\d{1,15})?(,-?\d{1,3}(\.\d{1,15})?){3}$"
 Box = Annotated[
     Annotated[str, StringConstraints(pattern=BOX_PATTERN)] | None,
     Query(description="West, south, east, north in degrees; a west beyond the east goes over the date line"),
@@ -62,9 +62,7 @@ def box_of(text: str) -> tuple[float, float, float, float]:
     """Read a part of the map."""
     west, south, east, north = map(float, text.split(","))
     if not (-90 <= south <= north <= 90 and -180 <= west <= 180 and -180 <= east <= 180):
-        raise InvalidInput(
-            errors=[FieldError("/bbox", "Give west,south,east,north in degrees, for example 9,53,11,55.")]
-        )
+        raise InvalidInput(errors=[FieldError("/bbox", FORMS[BOX_PATTERN])])
     return west, south, east, north
 
 

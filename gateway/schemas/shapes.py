@@ -20,6 +20,7 @@ OPERATOR_PATTERN = r"^(\*|[A-Za-z0-9_.:~-]{1,128})$"
 EMAIL_PATTERN = r"^[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,189}$"
 CURRENCY_PATTERN = r"^[A-Z]{3}$"
 PLACE_PATTERN = r"^-?\d{1,2}(\.\d{1,15})?,-?\d{1,3}(\.\d{1,15})?$"
+BOX_PATTERN = r"^-?\d{1,3}(\.\d{1,15})?(,-?\d{1,3}(\.\d{1,15})?){3}$"
 PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 
 
