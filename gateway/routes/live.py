@@ -8,8 +8,8 @@ from pydantic import StringConstraints
 from chassis.errors import FieldError, InvalidInput
 from gateway.bodies import Router
 from gateway.caller import Anonymous, Call, token_ends_in
-from gateway.limits import address_block
 from gateway.guidance import FORMS
+from gateway.limits import address_block
 from gateway.live import Area
 from gateway.problems import problems
 from gateway.schemas.shapes import BOX_PATTERN, Id, PathId
