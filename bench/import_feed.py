@@ -18,7 +18,7 @@ from typing import Any
 
 import httpx2
 
-from bench.report import PAIRS, PAIRS_QUICK, Report, packages, run
+from bench.report import PAIRS, PAIRS_QUICK, Report, machine, packages, run
 from bench.search import FEED, FIRST_DAY, headway_up, next_monday
 
 SECONDS_MAX, MEBIBYTES_MAX, HOLD_SECONDS_MAX = 20.0, 400.0, 0.250
@@ -57,17 +57,15 @@ def told(runs: list[tuple[float, float, float, Any, int]], alone: list[float]) -
         ),
         "riders bought all the time": min(holds) > 0,
     }
-    report.conditions = {
+    report.beside = {
         "weight_mebibytes": max(weights),
         "weight_ratio": round(max(weights) / MEBIBYTES_MAX, 3),
         "hold_p99_ms_meanwhile": round(statistics.median(slowest) * 1000, 1),
         "hold_p99_ratio": round(statistics.median(slowest) / HOLD_SECONDS_MAX, 3),
         "hold_p99_ms_alone": round(p99(alone) * 1000, 1),
         "holds_meanwhile": sum(holds),
-        "load_average": os.getloadavg()[0],
-        "cores": os.cpu_count(),
-        "versions": packages(["grpcio", "fastapi"]),
     }
+    report.conditions = machine() | {"versions": packages(["grpcio", "fastapi"])}
     return report
 
 

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from booking_svc.flows.importer import Importer
-from booking_svc.flows.lay_out_timetable import keep_on_sale
 from booking_svc.flows.pay_refunds import pay_refunds
 from booking_svc.flows.payment_provider import PaymentProvider
 from booking_svc.flows.payments import Payments
@@ -27,6 +26,7 @@ def loops(
     store: Store[Work], payments: Payments, provider: PaymentProvider, refund_now: asyncio.Event
 ) -> Sequence[Loop]:
     """List the loops; each goes on after a failure, which names it."""
+    importer = Importer(store)
 
     async def expiring() -> None:
         await every(EXPIRE_SECONDS, partial(in_steps, lambda: store.write(expire_holds)))
@@ -41,10 +41,10 @@ def loops(
         await every(TIDY_SECONDS, partial(in_steps, lambda: store.write(tidy)))
 
     async def importing() -> None:
-        await every(IMPORT_SECONDS, Importer(store).import_waiting)
+        await every(IMPORT_SECONDS, importer.import_waiting)
 
     async def extending() -> None:
-        await every(EXTEND_SECONDS, partial(keep_on_sale, store))
+        await every(EXTEND_SECONDS, importer.keep_on_sale)
 
     return expiring, resolving, refunding, tidying, importing, extending
 

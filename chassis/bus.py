@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from nats import errors
 from nats.aio.client import Client
@@ -81,8 +81,7 @@ class StreamState:
     last_sequence: int
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A message to publish; its id makes a repeat harmless."""
 
     id: str
@@ -187,7 +186,8 @@ class Bus:
                 headers = headers_of(message, after if number == 1 else None)
                 headers |= {"Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(number)}
                 if number < len(messages):
-                    await self.client.publish(message.subject, message.payload, headers=headers)
+                    # The client's `publish` takes longer to write eight headers than all else that an event costs us.
+                    await self.client._send_command(written(message, headers))
         reply = await self._request(message.subject, message.payload, headers | {"Nats-Batch-Commit": "1"})
         return int(reply["seq"])
 
@@ -227,6 +227,18 @@ def headers_of(message: Message, after: int | None = None) -> dict[str, str]:
     """Add what makes a repeat harmless and a stream that has forgotten refuse."""
     expected = {} if after is None else {"Nats-Expected-Last-Sequence": str(after)}
     return message.headers | {"Nats-Msg-Id": message.id} | expected
+
+
+def written(message: Message, headers: dict[str, str]) -> bytes:
+    """Write a message as the broker reads it: https://docs.nats.io/reference/reference-protocols/nats-protocol#hpub."""
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    if lines.count("\n") != len(headers):
+        raise RefusedError("a header has a line break")
+    head = f"NATS/1.0\r\n{lines}\r\n".encode()
+    size = len(head)
+    return b"HPUB %b %d %d\r\n%b%b\r\n" % (
+        message.subject.encode(), size, size + len(message.payload), head, message.payload
+    )  # fmt: skip
 
 
 def subject_token(text: str) -> str:

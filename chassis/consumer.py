@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from nats import errors
 from nats.aio.msg import Msg
@@ -13,6 +14,8 @@ from chassis.bus import NANOSECONDS, Bus, RefusedError
 from chassis.errors import Failure, Unavailable
 from chassis.faults import fault_point
 from chassis.logs import EventLog
+from chassis.read_models import finish_rebuild, is_rebuilt
+from chassis.store import Store
 from chassis.trace import follow
 
 log = EventLog(__name__)
@@ -119,6 +122,18 @@ class Consumer:
         else:
             fault_point("consumer.applied")
             await message.ack()
+
+
+def follow_events(store: Store[Any], consumer: Consumer) -> Callable[[], Awaitable[None]]:
+    """Make the loop that takes events in; a new database begins with the oldest, whatever one before it took."""
+
+    async def follow() -> None:
+        if not await store.read(is_rebuilt, name=consumer.durable):
+            await consumer.begin_anew()
+            await store.write(finish_rebuild, name=consumer.durable)
+        await consumer.run()
+
+    return follow
 
 
 def retry_seconds(deliveries: int) -> float:

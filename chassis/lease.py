@@ -21,11 +21,15 @@ class LeaseRow(Table, table=True):
     expires_at: datetime = Field(sa_type=Instant)
 
 
-TAKE = sa.text(
-    "INSERT INTO leases (name, holder, expires_at) VALUES (:name, :holder, :until)"
-    " ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at"
-    " WHERE leases.holder = excluded.holder OR leases.expires_at <= :now"
-).bindparams(sa.bindparam("until", type_=Instant), sa.bindparam("now", type_=Instant))
+TAKE = (
+    sa.text(
+        "INSERT INTO leases (name, holder, expires_at) VALUES (:name, :holder, :until)"
+        " ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at"
+        " WHERE leases.holder = excluded.holder OR leases.expires_at <= :now"
+    )
+    .bindparams(sa.bindparam("until", type_=Instant), sa.bindparam("now", type_=Instant))
+    .execution_options(is_apart=True)
+)
 
 
 def hold_lease(work: UnitOfWork, *, name: str, holder: str) -> bool:

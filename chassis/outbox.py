@@ -67,6 +67,12 @@ class Outbox:
     table = table_of(OutboxRow)
     streams = table_of(StreamRow)
     adding = sa.insert(table)
+    marking = (
+        sa.update(table)
+        .where(table.c.position == sa.bindparam("at"))
+        .values(published_at=sa.bindparam("now", type_=Instant), stream_sequence=sa.bindparam("sequence"))
+        .execution_options(is_apart=True)
+    )
 
     def __init__(self, connection: Connection, *, now: datetime, encode: Encode) -> None:
         self._transaction = Transaction.of(connection)
@@ -121,9 +127,7 @@ def mark_published(work: UnitOfWork, rows: Sequence[Published]) -> None:
     """Record what the broker has acknowledged."""
     if not rows:
         return
-    row = sa.update(Outbox.table).where(Outbox.table.c.position == sa.bindparam("at"))
-    marked = row.values(published_at=work.now, stream_sequence=sa.bindparam("sequence"))
-    work.connection.execute(marked, [published._asdict() for published in rows])
+    work.connection.execute(Outbox.marking, [{"now": work.now, **published._asdict()} for published in rows])
 
 
 def reconcile_stream(work: UnitOfWork, *, name: str, created_at: str, last_sequence: int) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -48,3 +48,20 @@ class Rebuilds:
         """Record that a read model has been built; from then on events keep it."""
         if not self.is_finished(name):
             self._connection.execute(sa.insert(self._table), {"name": name, "finished_at": now})
+
+
+class HasRebuilds(Protocol):
+    """A unit of work that knows what was built."""
+
+    now: datetime
+    rebuilds: Rebuilds
+
+
+def is_rebuilt(work: HasRebuilds, *, name: str) -> bool:
+    """Tell whether a read model was ever built, or a consumer ever began, with this database."""
+    return work.rebuilds.is_finished(name)
+
+
+def finish_rebuild(work: HasRebuilds, *, name: str) -> None:
+    """Record that a read model was built from its owner's list; from now on events keep it."""
+    work.rebuilds.finish(name, now=work.now)

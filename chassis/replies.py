@@ -89,6 +89,13 @@ class Replies:
         table.c.digest.in_(sa.bindparam("digests", expanding=True))
     )
     adding = sa.insert(table)
+    # A reply that is stored stands.
+    closing = (
+        sa.update(table)
+        .where(table.c.digest == sa.bindparam("at"))
+        .values(reply=sa.func.coalesce(table.c.reply, sa.bindparam("answer")))
+        .execution_options(may_miss=True)
+    )
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -127,12 +134,12 @@ class Replies:
             self._transaction.memory["reply", once.digest] = (once.fingerprint, reply)
 
     def _end(self, once: Once, answer: Any) -> None:
-        columns = self.table.c
-        opened = sa.and_(columns.digest == once.digest, columns.reply.is_(None))
-        if once.phase is Phase.DROP:
-            self._connection.execute(sa.delete(self.table).where(opened))
+        if once.phase is Phase.CLOSE:
+            self._transaction.put_off(self.closing, {"at": once.digest, "answer": packed(answer)})
+            self._transaction.memory.pop(("reply", once.digest), None)
         else:
-            self._connection.execute(sa.update(self.table).where(opened).values(reply=packed(answer)))
+            opened = sa.and_(self.table.c.digest == once.digest, self.table.c.reply.is_(None))
+            self._connection.execute(sa.delete(self.table).where(opened))
 
     def prune(self, *, before: datetime, limit: int) -> int:
         """Forget some replies from before a time; return how many."""

@@ -37,7 +37,11 @@ class Transaction:
         return found
 
     def put_off(self, statement: sa.Executable, row: Mapping[str, Any], *, key: Hashable = None) -> None:
-        """Let a row wait that its statement must write, or LostRace; another with the same key takes its place."""
+        """Let a row wait that its statement must write, or LostRace; another with the same key takes its place.
+
+        A statement with the execution option `may_miss` need not find its row, and one that `is_apart`, executed at
+        once, writes what nobody remembers.
+        """
         rows = self._waiting.setdefault(statement, {})
         rows[len(rows) if key is None else key] = row
         self.has_written = True
@@ -57,10 +61,11 @@ class Transaction:
         for statement, rows in waiting.items():
             options = {"preserve_rowcount": True, "only_inserts": type(statement) is sa.Insert}
             values: Any = list(rows.values())
-            if statement.get_execution_options().get("by_column"):
+            asked = statement.get_execution_options()
+            if asked.get("by_column"):
                 values = {name: [row[name] for row in values] for name in values[0]}
             written = connection.execute(statement, values, execution_options=options)
-            if written.rowcount < len(rows):
+            if written.rowcount < len(rows) and not asked.get("may_miss"):
                 raise LostRace
         self._is_flushing, self.has_written = False, has_written
 
@@ -73,14 +78,15 @@ def watch(engine: Engine) -> None:
         connection.info["transaction"] = Transaction()
 
     @sa.event.listens_for(engine, "before_cursor_execute")
-    def execute(connection: Connection, _cursor: object, statement: str, *_rest: object) -> None:
+    def execute(connection: Connection, _cursor: object, statement: str, _row: object, context: Any, _: bool) -> None:
         transaction: Transaction = connection.info["transaction"]
         if transaction._is_flushing:
             return
         transaction.flush(connection)
         if not statement.startswith(READING):
             transaction.has_written = True
-            transaction.memory.clear()
+            if not context.execution_options.get("is_apart"):
+                transaction.memory.clear()
 
     @sa.event.listens_for(engine, "commit")
     def commit(connection: Connection) -> None:

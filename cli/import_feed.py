@@ -5,6 +5,7 @@ import io
 import json
 import re
 import sys
+import time
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,6 +24,8 @@ from cli.running import checked, open_client, sign_in_staff
 SAMPLE, SAMPLE_OPERATOR = files("cli") / "sample_network", "nordlicht"
 POLL_SECONDS = 0.3
 UPLOAD_SECONDS = 120.0
+PATIENCE_SECONDS = 120.0
+"""How long an import may stand still before we wait no longer."""
 ATTEMPTS = 3
 PROBLEMS_SHOWN = 20
 BAR_CHARS = 30
@@ -93,7 +96,7 @@ async def import_feed(ready: dict[str, Any], wanted: Import, say: Say) -> int:
 async def send_and_follow(ready: dict[str, Any], wanted: Import, say: Say) -> int:
     """Send a feed, wait until it is on sale or rejected, and tell the end of it."""
     async with open_client(ready["gateway_url"]) as client:
-        await sign_in_staff(client, ready)
+        sign_in_staff(client, ready)
         form = {"operator_id": wanted.operator_id, **wanted.form}
         if wanted.layouts:
             form["layouts"] = json.dumps(await create_layouts(client, wanted))
@@ -125,8 +128,12 @@ async def send(client: httpx2.AsyncClient, form: dict[str, str], wanted: Import)
 
 async def create_layouts(client: httpx2.AsyncClient, wanted: Import) -> dict[str, str]:
     """Create the layouts that the operator has not yet; return the id of each route's."""
+    known: dict[str, str] = {}
     query: dict[str, str | int] = {"operator_id": wanted.operator_id, "limit": 200}
-    known = {one["name"]: one["id"] for one in checked(await client.get("/layouts", params=query))["items"]}
+    while query.get("cursor") != "":
+        page = checked(await client.get("/layouts", params=query))
+        known |= {one["name"]: one["id"] for one in page["items"]}
+        query["cursor"] = page["next_cursor"] or ""
     for layout in wanted.layouts.values():
         if layout["name"] not in known:
             made = await client.post("/layouts", json={"operator_id": wanted.operator_id, **layout})
@@ -135,22 +142,36 @@ async def create_layouts(client: httpx2.AsyncClient, wanted: Import) -> dict[str
 
 
 async def settled(client: httpx2.AsyncClient, feed_id: str, say: Say) -> dict[str, Any]:
-    """Wait until a feed is published or rejected, and show how far it is: as a bar on a terminal, or else by steps."""
-    is_drawn, shown = sys.stdout.isatty(), ""
+    """Wait until a feed is published or rejected, and show how far it is; raise SetupError when it gets no further."""
+    known, shown, until = None, "", 0.0
     while True:
         feed = checked(await client.get(f"/feeds/{feed_id}"))
         if feed["state"] != "importing":
-            if is_drawn and shown:
+            if shown and sys.stdout.isatty():
                 print(flush=True)
             return feed
-        if progress := feed["progress"]:
-            line = bar(progress) if is_drawn else f"{STEPS[progress['step']]} ..."
-            if line != shown and is_drawn:
-                print(f"\r\x1b[K{line}", end="", flush=True)
-            elif line != shown:
-                say(line)
-            shown = line
+        if feed != known:
+            known, until = feed, time.monotonic() + PATIENCE_SECONDS
+            shown = show(feed["progress"], shown, say)
+        elif time.monotonic() > until:
+            raise SetupError(
+                f"The import got no further in {PATIENCE_SECONDS:.0f} seconds; it goes on by itself when it can."
+                f" Ask for it at {client.base_url}feeds/{feed_id}, as a member of staff."
+            )
         await asyncio.sleep(POLL_SECONDS)
+
+
+def show(progress: dict[str, Any] | None, shown: str, say: Say) -> str:
+    """Show progress as a bar on a terminal, or else by steps; return what is shown by now."""
+    if progress is None:
+        return shown
+    is_drawn = sys.stdout.isatty()
+    line = bar(progress) if is_drawn else f"{STEPS[progress['step']]} ..."
+    if is_drawn:
+        print(f"\r\x1b[K{line}", end="", flush=True)
+    elif line != shown:
+        say(line)
+    return line
 
 
 def bar(progress: dict[str, Any]) -> str:

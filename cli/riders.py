@@ -9,7 +9,8 @@ from uuid import uuid4
 
 import httpx2
 
-from cli.running import checked, open_client
+from cli.outcomes import BreakdownError
+from cli.running import Renewing, open_client
 
 NAMES = ("Ada", "Grace", "Edsger", "Barbara", "Alan", "Radia", "Donald", "Frances")
 THINKING_SECONDS = 4.0
@@ -20,10 +21,10 @@ async def ride_again_and_again(
 ) -> None:
     """Book one journey after the other; a refusal is part of life."""
     async with open_client(gateway_url) as rider:
-        rider.headers["Authorization"] = f"Bearer {checked(await rider.post('/guests'))['access_token']}"
+        rider.auth = Renewing(rider.build_request("POST", "/guests"))
         while True:
             await asyncio.sleep(chance.expovariate(1) * THINKING_SECONDS / max(1.0, speed))
-            with suppress(httpx2.TransportError):
+            with suppress(httpx2.TransportError, BreakdownError):
                 await book_something(rider, chance.choice(departures), chance)
 
 

@@ -1,6 +1,7 @@
 """The system that runs on a data folder, and clients of its public API."""
 
 import json
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,31 @@ def open_client(gateway_url: str) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(base_url=f"{gateway_url}/v1", timeout=TIMEOUT_SECONDS, trust_env=False)
 
 
-async def sign_in_staff(client: httpx2.AsyncClient, ready: dict[str, Any]) -> None:
-    """Let a client act with every operator scope."""
+class Renewing(httpx2.Auth):
+    """Asks for a token before the first call, and for another when that has run out."""
+
+    requires_response_body = True
+
+    def __init__(self, ask: httpx2.Request) -> None:
+        self._ask = ask
+        self._token = ""
+
+    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
+        tried = self._token
+        if tried:
+            request.headers["Authorization"] = f"Bearer {tried}"
+            if (yield request).status_code != httpx2.codes.UNAUTHORIZED:
+                return
+        if self._token == tried:  # or another call has renewed it meanwhile
+            self._token = checked((yield self._ask))["access_token"]
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        yield request
+
+
+def sign_in_staff(client: httpx2.AsyncClient, ready: dict[str, Any]) -> None:
+    """Let a client act with every operator scope, for as long as it likes."""
     form = {"grant_type": "client_credentials", **ready["admin"]}
-    token = checked(await client.post("/oauth/token", data=form))["access_token"]
-    client.headers["Authorization"] = f"Bearer {token}"
+    client.auth = Renewing(client.build_request("POST", "/oauth/token", data=form))
 
 
 def checked(response: httpx2.Response) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 EARTH_RADIUS_METERS = 6_371_008.8
 NOISE_METERS = 4.0
 LATEST_SECONDS = 600.0
-GAP_CHANCE, LATE_CHANCE = 0.03, 0.05
+GAP_CHANCE = 0.03
 Point = tuple[float, float, float]
 """Latitude, longitude and metres along the ride."""
 
@@ -46,19 +46,18 @@ class VehicleRun:
         return self.starts_at + timedelta(seconds=self.times[-1][0] + self.late_seconds)
 
     def report(self, now: datetime) -> dict[str, Any] | None:
-        """Say where the vehicle is as its device would; None in a gap of the network."""
+        """Say where the vehicle is as its device would; None while it sees no satellite."""
         self.late_seconds = min(LATEST_SECONDS, max(-60.0, self.late_seconds + self.chance.gauss(0.5, 4.0)))
         if self.chance.random() < GAP_CHANCE:
             return None
         meters = self.meters_at(now)
         latitude, longitude, heading = place_on(self.line, meters)
         speed = max(0.0, self.meters_at(now + timedelta(seconds=1)) - meters)
-        noise = self.chance.gauss(0, NOISE_METERS) / EARTH_RADIUS_METERS
-        recorded_at = now - timedelta(seconds=20 if self.chance.random() < LATE_CHANCE else 0)
+        north, east = (math.degrees(self.chance.gauss(0, NOISE_METERS) / EARTH_RADIUS_METERS) for _ in range(2))
         return {
-            "recorded_at": recorded_at.isoformat(),
-            "latitude": round(latitude + math.degrees(noise), 6),
-            "longitude": round(longitude + math.degrees(noise) / max(0.01, math.cos(math.radians(latitude))), 6),
+            "recorded_at": now.isoformat(),
+            "latitude": round(latitude + north, 6),
+            "longitude": round(longitude + east / max(0.01, math.cos(math.radians(latitude))), 6),
             "speed_meters_per_second": round(speed, 1),
             "heading_degrees": round(heading, 1),
             "accuracy_meters": NOISE_METERS,

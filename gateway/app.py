@@ -4,9 +4,10 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client import CollectorRegistry, Gauge, GCCollector, PlatformCollector, ProcessCollector
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
@@ -24,6 +25,7 @@ from gateway.backends import Backends
 from gateway.caller import identify
 from gateway.edge import Edge
 from gateway.limits import BodyLimit, RateLimits
+from gateway.live import AGE_SECONDS, BEAT_SECONDS, Live
 from gateway.openapi import DESCRIPTION, TAGS, Api
 from gateway.public_cache import PublicCache
 from gateway.routes import (
@@ -33,6 +35,7 @@ from gateway.routes import (
     feeds,
     gtfs_realtime,
     health,
+    live,
     operations,
     people,
     phones,
@@ -41,9 +44,11 @@ from gateway.routes import (
     vehicles,
 )
 from gateway.settings import GatewaySettings
+from gateway.streams import Places
 
 NAME = "gateway"
 PRUNE_SECONDS = 3600.0
+STREAMS_OF_ONE_MAX = 50
 EXPOSED_HEADERS = (
     "ETag", "Idempotent-Replayed", "Location", "Retry-After", "X-Request-ID", "RateLimit", "RateLimit-Policy"
 )  # fmt: skip
@@ -75,7 +80,19 @@ def create_app(
 
 def add_routes(app: FastAPI) -> None:
     """Serve the API under /v1, and what browsers and operations ask for beside it."""
-    for module in (search, operations, timetable, feeds, fares, bookings, vehicles, phones, gtfs_realtime, people):
+    for module in (
+        search,
+        operations,
+        timetable,
+        feeds,
+        fares,
+        bookings,
+        vehicles,
+        live,
+        phones,
+        gtfs_realtime,
+        people,
+    ):
         app.include_router(module.router, prefix="/v1")
     app.include_router(health.keys_router, prefix="/v1")
     app.include_router(health.keys_router, include_in_schema=False)
@@ -132,14 +149,29 @@ async def running(app: FastAPI) -> AsyncIterator[None]:
         settings.database_url, signer=state.signer, clock=state.clock, registry=state.registry
     )
     state.backends = Backends.open(settings.booking_address, settings.tracking_address, settings.pricing_address)
+    state.live = Live(state.backends.tracking, state.identity, places_of(settings), state.clock.now)
+    listening = Gauge("headway_live_listeners", "Clients of server-sent events", registry=state.registry)
+    listening.set_function(lambda: len(state.live.places))
     await keep_known_accounts(app)
-    pruning = asyncio.ensure_future(keep_running(lambda: every(PRUNE_SECONDS, lambda: prune(state.accounts))))
+    loops = (
+        (PRUNE_SECONDS, lambda: prune(state.accounts)),
+        (BEAT_SECONDS, state.live.beat),
+        (AGE_SECONDS, state.live.age),
+    )
+    tasks = [asyncio.ensure_future(keep_running(partial(every, seconds, act))) for seconds, act in loops]
     try:
         yield
     finally:
-        await stop_tasks([pruning])
+        await stop_tasks(tasks)
+        await state.live.close()
         await state.backends.close()
         await asyncio.to_thread(state.accounts.close)
+
+
+def places_of(settings: GatewaySettings) -> Places:
+    """Bound the streams, and those of one caller where callers are limited."""
+    of_one = STREAMS_OF_ONE_MAX if settings.rate_limits == "on" else settings.streams_max
+    return Places(most=settings.streams_max, most_of_one=of_one)
 
 
 async def keep_known_accounts(app: FastAPI) -> None:

@@ -72,6 +72,17 @@ def identify(request: Request) -> tuple[Caller, str]:
     return caller_of(claims), f"Bearer {token}"
 
 
+def token_ends_in(request: Request) -> float | None:
+    """Tell for how many seconds the token that was sent is good; None without one."""
+    _, authorization = identify(request)
+    if not authorization:
+        return None
+    state = request.app.state
+    now = state.clock.now()
+    ends_at: int = state.verifier.check(authorization.removeprefix("Bearer "), USER_TOKEN, now=now)["exp"]
+    return ends_at - float(now.timestamp())
+
+
 def call_of(request: Request, *, scopes: tuple[str, ...], timeout: float, key: str = "") -> Call:
     """Admit a caller early and gather what the services are told; they check the token again."""
     caller, authorization = identify(request)

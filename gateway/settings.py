@@ -30,6 +30,8 @@ class GatewaySettings(Settings):
     # Makes rider@, driver@ and operator@example.com with this password; the staff work for `demo_operator_id`.
     demo_password: str = Field(default="", max_length=256)
     demo_operator_id: str = "*"
+    # Server-sent events: how many clients at once, together.
+    streams_max: int = Field(default=5000, ge=0)
     # Where devices open their gRPC stream; the tracking service's own address when empty.
     public_grpc_address: str = ""
 

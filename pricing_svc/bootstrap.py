@@ -9,6 +9,7 @@ from prometheus_client import REGISTRY, CollectorRegistry
 
 from chassis.bus import Bus
 from chassis.clock import Clock, SystemClock
+from chassis.consumer import follow_events
 from chassis.database import Database
 from chassis.keys import Verifier, open_signer
 from chassis.lifecycle import Service
@@ -20,7 +21,6 @@ from chassis.store import Store
 from chassis.writer import Metrics
 from pricing_svc import translate
 from pricing_svc.consumers import build_consumers
-from pricing_svc.flows.follow_events import follow_events
 from pricing_svc.flows.learn_departures import Learning
 from pricing_svc.flows.quoting import Quoting
 from pricing_svc.flows.timetable import Timetable

@@ -30,8 +30,6 @@ def build_consumers(store: Store[Work], bus: Bus, learning: Learning, registry: 
 
     async def apply_feed(message_id: str, _type: str, payload: bytes) -> None:
         policy = translate.feed_fares_in(payload)
-        if policy is None:
-            return
         try:
             await store.write(take_feed_fares, message_id=message_id, policy=policy)
         except InvalidInput as refusal:

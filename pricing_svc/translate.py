@@ -61,6 +61,11 @@ def quote_request_in(request: pricing_service_pb2.QuoteFareRequest) -> QuoteRequ
     return QuoteRequest(tuple(legs), tuple(request.passenger_categories))
 
 
+def price_out(quote: Quote) -> fares_pb2.Quote:
+    """Write what a list shows: explaining it would cost more than pricing it."""
+    return fares_pb2.Quote(total=money_pb2.Money(amount_minor=quote.total_minor, currency=quote.currency))
+
+
 def quote_out(quote: Quote, token: str) -> fares_pb2.Quote:
     return fares_pb2.Quote(
         id=quote.id,
@@ -211,11 +216,9 @@ def fare_policy_out(policy: FarePolicy) -> fares_pb2.FarePolicy:
     )
 
 
-def feed_fares_in(payload: bytes) -> FarePolicy | None:
-    """Read the fares of a feed that is on sale; None for a feed without any."""
+def feed_fares_in(payload: bytes) -> FarePolicy:
+    """Read the fares of a feed that is on sale."""
     told = feed_events_pb2.FeedPublished.FromString(payload)
-    if not told.fares.fares:
-        return None
     fares = [
         ZoneFare(fare.origin_zone_id, fare.destination_zone_id, fare.amount_minor, fare.feed_route_id)
         for fare in told.fares.fares

@@ -8,6 +8,7 @@ from prometheus_client import REGISTRY, CollectorRegistry
 
 from chassis.bus import Bus
 from chassis.clock import Clock, SystemClock
+from chassis.consumer import follow_events
 from chassis.database import Database
 from chassis.keys import Verifier, open_signer
 from chassis.lifecycle import Service
@@ -64,7 +65,8 @@ def build(settings: TrackingSettings, clock: Clock | None = None, *, registry: C
         TrackingServicer(watchers, feed, verifier=verifier, clock=clock),
         TRACKING_SERVICE,
     )
-    consumers = [consumer.run for consumer in build_consumers(store, bus, learning, watchers, registry)]
+    found = build_consumers(store, bus, learning, watchers, registry)
+    consumers = [follow_events(store, consumer) for consumer in found]
     return Service(
         name="tracking",
         store=store,

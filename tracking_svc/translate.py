@@ -212,6 +212,7 @@ def live_departure_out(live: LiveDeparture) -> live_pb2.LiveDeparture:
         feed_trip_id=departure.feed_trip_id,
         feed_route_id=departure.feed_route_id,
         service_date=departure.service_date,
+        availability=availability_out(live.availability) if live.availability else None,
     )
 
 
@@ -255,6 +256,11 @@ def live_call_out(sequence: int, live: LiveCall) -> live_pb2.LiveCall:
 def occupancy_out(occupancy: Occupancy) -> live_pb2.Occupancy:
     """Write how full a vehicle is."""
     return live_pb2.Occupancy(status=OCCUPANCIES[occupancy.status], load_factor=occupancy.load_factor)
+
+
+def availability_out(found: Availability) -> live_pb2.SegmentAvailability:
+    """Write how many seats are free."""
+    return live_pb2.SegmentAvailability(capacity=found.capacity, seats_free=found.seats_free, version=found.version)
 
 
 def event_out(event: object) -> Envelope:

@@ -2,8 +2,10 @@
 
 import asyncio
 import tempfile
+from collections.abc import Awaitable, Callable
 from dataclasses import astuple, replace
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 
 from booking_svc.domain.feed_import import (
@@ -20,6 +22,7 @@ from booking_svc.flows.lay_out_timetable import (
     apply_changes,
     days,
     in_steps,
+    keep_on_sale,
     lay_out_added,
     singly,
 )
@@ -57,25 +60,38 @@ LONGER_MAX = timedelta(days=366)
 
 
 class Importer:
-    """Works through the feeds that wait; of several processes on one database one does."""
+    """Works through the feeds that wait and keeps those on sale; of several processes on one database one does."""
 
     def __init__(self, store: Store[Work]) -> None:
         self._store = store
         # A SQLite file has one process at a time: after a restart it is still the holder.
         self._holder = "importer" if store.database.is_sqlite else new_id("imp")
+        self._turn = asyncio.Lock()
 
     async def import_waiting(self) -> None:
         """Import what waits; a feed that fails half-way is taken up again with the next round."""
-        if not await self._hold():
-            return
-        renewing = asyncio.ensure_future(every(RENEW_SECONDS, self._hold))
-        try:
-            held_up: set[str] = set()
-            for feed in await self._store.read(unfinished_feeds):
-                if feed.options.operator_id not in held_up and not await self._try(feed):
-                    held_up.add(feed.options.operator_id)
-        finally:
-            renewing.cancel()
+        await self._alone(self._import_waiting)
+
+    async def keep_on_sale(self) -> None:
+        """Put the days on sale that have come within the horizon, while no import changes what that is."""
+        await self._alone(partial(keep_on_sale, self._store))
+
+    async def _alone(self, act: Callable[[], Awaitable[None]]) -> None:
+        """Act while nobody else does, here or in another process; do nothing where another process has the lease."""
+        async with self._turn:
+            if not await self._hold():
+                return
+            renewing = asyncio.ensure_future(every(RENEW_SECONDS, self._hold))
+            try:
+                await act()
+            finally:
+                renewing.cancel()
+
+    async def _import_waiting(self) -> None:
+        held_up: set[str] = set()
+        for feed in await self._store.read(unfinished_feeds):
+            if feed.options.operator_id not in held_up and not await self._try(feed):
+                held_up.add(feed.options.operator_id)
 
     async def _hold(self) -> bool:
         return await self._store.write(hold_lease, name=LEASE, holder=self._holder)

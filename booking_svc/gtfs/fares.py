@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Container
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from booking_svc.gtfs.archive import Archive
 from booking_svc.gtfs.problems import BadValue, Row, shown
@@ -23,39 +23,51 @@ ANYWHERE = ("", "", "")
 KEY = ("feed_route_id", "origin_zone_id", "destination_zone_id")
 
 
+class Price(NamedTuple):
+    """What a fare costs, in the smallest unit of its currency, and where that stands."""
+
+    row: Row
+    currency: str
+    amount_minor: int
+
+
 def read_fares(archive: Archive, *, routes: Container[str]) -> dict[str, Any] | None:
     """Return the record of the cheapest fares, in the currency that most are in; None when there are none."""
     prices = read_prices(archive)
     rules = read_rules(archive, fares=prices, routes=routes)
     if not prices:
         return None
-    (currency, count), *_ = Counter(found for found, _ in prices.values()).most_common(1)
-    if count < len(prices):
-        reason = f"Only fares in {currency}, as most are, are taken: use one currency."
-        archive.problems.warning(FARE_ATTRIBUTES.file, 0, "currency_type", reason)
+    (currency, _), *_ = Counter(price.currency for price in prices.values()).most_common(1)
     cheapest: dict[tuple[str, ...], int] = {}
-    for fare_id, (own_currency, amount_minor) in prices.items():
-        for key in rules.get(fare_id, {ANYWHERE}) if own_currency == currency else ():
-            cheapest[key] = min(amount_minor, cheapest.get(key, amount_minor))
+    for fare_id, price in prices.items():
+        if price.currency != currency:
+            price.row.warn("currency_type", f"Is left out, for most fares are in {currency}: use one currency.")
+            continue
+        for key in rules.get(fare_id, {ANYWHERE}):
+            cheapest[key] = min(price.amount_minor, cheapest.get(key, price.amount_minor))
     if len(cheapest) > FARES_MAX:
         archive.problems.error(FARE_RULES.file, 0, "", f"Makes more than {FARES_MAX} fares: leave some out.")
         return None
+    if not cheapest:
+        archive.problems.warning(FARE_ATTRIBUTES.file, 0, "", "Has no fare that is sold: rides cost the usual fare.")
+        return None
     fares = [dict(zip(KEY, key, strict=True)) | {"amount_minor": amount} for key, amount in cheapest.items()]
-    return {"currency": currency, "fares": fares} if fares else None
+    return {"currency": currency, "fares": fares}
 
 
-def read_prices(archive: Archive) -> dict[str, tuple[str, int]]:
-    """Read the currency and the amount, in its smallest unit, of every fare."""
-    prices: dict[str, tuple[str, int]] = {}
+def read_prices(archive: Archive) -> dict[str, Price]:
+    """Read what every fare costs."""
+    prices: dict[str, Price] = {}
 
-    def take(_: Row, cells: list[str]) -> None:
+    def take(row: Row, cells: list[str]) -> None:
         fare_id, price, currency = cells
         if not CURRENCY.fullmatch(currency):
             raise BadValue("currency_type", f"Give a currency such as EUR, not {shown(currency)}.")
         if not PRICE.fullmatch(price):
             raise BadValue("price", f"Give a price such as 4.70, from 0 to 9999999, not {shown(price)}.")
         digits = 0 if currency in NO_DIGITS else 3 if currency in THREE_DIGITS else 2
-        prices[fare_id] = currency, int(Decimal(price).scaleb(digits).to_integral_value(ROUND_HALF_UP))
+        amount_minor = int(Decimal(price).scaleb(digits).to_integral_value(ROUND_HALF_UP))
+        prices[fare_id] = Price(row, currency, amount_minor)
 
     visit(archive, FARE_ATTRIBUTES, take)
     return prices

@@ -12,10 +12,11 @@ from booking_svc.domain.shape import Shape, cut, extended, is_beside, locate, pr
 from booking_svc.gtfs.problems import Problems, shown
 from booking_svc.gtfs.stop_times import NO_TIME, RawCall, fault_of, ordered_calls
 from booking_svc.gtfs.stops import FeedStop
-from booking_svc.gtfs.tables import SHAPES, STOP_TIMES
+from booking_svc.gtfs.tables import SHAPES, STOP_TIMES, TRIPS
 from booking_svc.gtfs.trips import TripDraft
 
 COLUMNS = 5
+CALLS_MIN = 2
 
 Way = tuple[list[float], list[tuple[float, float, float]]]
 """How far along the ride each call lies, and the line on the map, empty without a shape."""
@@ -41,7 +42,10 @@ def find_patterns(
     for trip_id in list(drafts):
         draft = drafts.pop(trip_id)
         calls, units = ordered_calls(draft)
-        if draft.route is None or len(calls) < 2:
+        if draft.route is None:
+            continue
+        if len(calls) < CALLS_MIN:
+            problems.warning(TRIPS.file, draft.line, "trip_id", f"Is left out: {shown(trip_id)} has no two calls.")
             continue
         if fault := fault_of(calls):
             problems.error(STOP_TIMES.file, *fault)

@@ -13,6 +13,7 @@ from booking_svc.gtfs.values import new_identifier
 
 COLUMNS_MAX = 200
 HEADER_LINE_MAX = 100
+NOT_CSV = "Is not CSV here: see that quotes are closed and lines end in LF."
 
 
 def check_tables(archive: Archive) -> None:
@@ -67,7 +68,7 @@ def rows_of(archive: Archive, table: Table) -> Iterator[tuple[int, list[str]]]:
             if line > table.lines_max:
                 archive.problems.stop(table.file, line, f"Has more than {table.lines_max} lines: divide the feed.")
     except csv.Error:
-        archive.problems.stop(table.file, line, "Is not CSV here: see that quotes are closed and lines end in LF.")
+        archive.problems.stop(table.file, line, NOT_CSV)
 
 
 def open_table(archive: Archive, table: Table) -> tuple[Any, list[str]]:
@@ -76,7 +77,7 @@ def open_table(archive: Archive, table: Table) -> tuple[Any, list[str]]:
     try:
         header = [cell.strip().lower() for cell in next(filter(any, islice(reader, HEADER_LINE_MAX)), [])]
     except csv.Error:
-        header = []
+        archive.problems.stop(table.file, 1, NOT_CSV)
     if len(header) > COLUMNS_MAX:
         archive.problems.stop(table.file, 1, f"Has more than {COLUMNS_MAX} columns: leave some out.")
     return reader, header

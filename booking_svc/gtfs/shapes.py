@@ -5,7 +5,7 @@ from collections import defaultdict
 
 from booking_svc.domain.shape import Shape, shape_of
 from booking_svc.gtfs.archive import Archive
-from booking_svc.gtfs.problems import BadValue, Row
+from booking_svc.gtfs.problems import BadValue, Row, shown
 from booking_svc.gtfs.rows import visit
 from booking_svc.gtfs.tables import SHAPES
 from booking_svc.gtfs.values import UNITS_MAX, number, whole
@@ -20,9 +20,11 @@ def read_shapes(archive: Archive) -> dict[str, Shape]:
     Distances in the feed's own unit count when every point has one and they do not go back.
     """
     raw: dict[str, array[float]] = defaultdict(lambda: array("d"))
+    began: dict[str, Row] = {}
 
-    def take(_: Row, cells: list[str]) -> None:
+    def take(row: Row, cells: list[str]) -> None:
         shape_id, latitude, longitude, sequence, unit = cells
+        began.setdefault(shape_id, row)
         if len(raw[shape_id]) >= POINTS_MAX * COLUMNS:
             raise BadValue("shape_pt_sequence", f"Has more than {POINTS_MAX} points: leave some out.")
         raw[shape_id].extend((
@@ -33,11 +35,11 @@ def read_shapes(archive: Archive) -> dict[str, Shape]:
         ))  # fmt: skip
 
     wrong = visit(archive, SHAPES, take)
-    return {
-        shape_id: shape_from(points)
-        for shape_id, points in raw.items()
-        if shape_id not in wrong and len(points) > COLUMNS
-    }
+    right = {shape_id: points for shape_id, points in raw.items() if shape_id not in wrong}
+    for shape_id, points in right.items():
+        if len(points) <= COLUMNS:
+            began[shape_id].warn("shape_id", f"Is left out: {shown(shape_id)} has one point only.")
+    return {shape_id: shape_from(points) for shape_id, points in right.items() if len(points) > COLUMNS}
 
 
 def shape_from(points: "array[float]") -> Shape:

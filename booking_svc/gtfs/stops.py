@@ -77,12 +77,14 @@ def stop_of(row: Row, cells: list[str], *, is_station: bool) -> FeedStop:
     stop_id, name, latitude, longitude, _, parent_id, zone_id, timezone = cells
     if not name:
         row.warn("stop_name", "Is blank, so that the stop is called by its identifier: give it a name.")
+    place = number("stop_lat", latitude, least=-90, most=90), number("stop_lon", longitude, least=-180, most=180)
+    if place == (0.0, 0.0):
+        row.warn("stop_lat", "Lies in the Atlantic, at 0,0: give the stop its place, by which rides are measured.")
     return FeedStop(
         stop_id,
         words(row, "stop_name", name or stop_id),
         zone("stop_timezone", timezone) if timezone else "",
-        number("stop_lat", latitude, least=-90, most=90),
-        number("stop_lon", longitude, least=-180, most=180),
+        *place,
         identifier("zone_id", zone_id, most=ZONE_ID_MAX) if zone_id else "",
         "" if is_station else parent_id,
         is_station,

@@ -24,6 +24,7 @@ class TripDraft:
     service_id: str = ""
     headsign: str = ""
     shape_id: str = ""
+    line: int = 0
     frequencies: list[Frequency] = field(default_factory=list)
     # Flat, for there may be five million: see stop_times.py.
     calls: "array[int]" = field(default_factory=lambda: array("i"))
@@ -43,11 +44,14 @@ def read_trips(
             row.warn("shape_id", f"No usable shape has the identifier {shown(shape_id)}: the trip goes without.")
             shape_id = ""
         service_id, headsign = known("service_id", service_id, services), words(row, "trip_headsign", headsign)
-        trips[trip_id] = TripDraft(route, intern(service_id), intern(headsign), intern(shape_id))
+        trips[trip_id] = TripDraft(route, intern(service_id), intern(headsign), intern(shape_id), row.line)
 
-    def take_frequency(_: Row, cells: list[str]) -> None:
+    def take_frequency(row: Row, cells: list[str]) -> None:
         frequencies = trips[known("trip_id", cells[0], trips)].frequencies
-        frequencies.append(frequency_of(cells))
+        found = frequency_of(cells)
+        if any(found.start_seconds < one.end_seconds and one.start_seconds < found.end_seconds for one in frequencies):
+            row.warn("start_time", "Overlaps another frequency of the trip: of two runs at one time one is taken.")
+        frequencies.append(found)
         if sum(len(one.starts()) for one in frequencies) > RUNS_A_DAY_MAX:
             raise BadValue("headway_secs", f"Makes more than {RUNS_A_DAY_MAX} runs of a trip a day: run it less often.")
 

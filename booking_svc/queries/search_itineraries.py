@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from booking_svc.domain.departure import Departure, Leg
@@ -10,6 +11,7 @@ from booking_svc.domain.errors import UnknownStop
 from booking_svc.domain.occupancy import ride_mask, without
 from booking_svc.queries.list_departures import place_of, read_cursor
 from booking_svc.store.patterns import Connecting
+from booking_svc.store.stops import Place
 from booking_svc.store.work import Work
 
 
@@ -21,14 +23,18 @@ class Itinerary:
     seats_available: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ride:
-    """A departure between two of its calls."""
+class Ride(NamedTuple):
+    """A departure between two of its calls, and when it leaves the first of them."""
 
     departure: Departure
     origin: int
     destination: int
     leaves_at: datetime
+
+    @property
+    def place(self) -> tuple[datetime, str]:
+        """Tell where it stands among others."""
+        return self.leaves_at, self.departure.id
 
 
 def search_itineraries(
@@ -45,40 +51,40 @@ def search_itineraries(
 
     A station stands for all of its platforms. With `passengers`, rides with fewer seats are left out.
     """
-    rides = find_rides(work, origin_stop_id, destination_stop_id, day)
-    after = read_cursor(cursor)
-    behind = [ride for ride in rides if after is None or (ride.leaves_at, ride.departure.id) > after]
-    found: list[Itinerary] = []
-    for start in range(0, len(behind), limit):
-        page = behind[start : start + limit]
-        for ride, seats in zip(page, seats_left(work, page), strict=True):
-            if seats >= passengers:
-                found.append(Itinerary((ride.departure.leg(ride.origin, ride.destination),), seats))
-            if len(found) == limit:
-                return found, place_of(ride.leaves_at, ride.departure.id) if ride is not behind[-1] else ""
-    return found, ""
+    origin, destination = places_of(work, origin_stop_id, destination_stop_id)
+    connecting = work.patterns.connecting(origin.stop_ids, destination.stop_ids)
+    begins, ends = (datetime.combine(on, time(), ZoneInfo(origin.timezone)) for on in (day, day + timedelta(days=1)))
+    place = max((max(begins, work.now), ""), read_cursor(cursor) or (work.now, ""))
+    found: list[tuple[Ride, int]] = []
+    # One more than is shown tells whether there is a next page.
+    while len(found) <= limit:
+        rides = read_rides(work, connecting, after=place, end=ends, limit=limit + 1)
+        found += [
+            (ride, seats) for ride, seats in zip(rides, seats_left(work, rides), strict=True) if seats >= passengers
+        ]
+        if len(rides) <= limit:
+            break
+        place = rides[-1].place
+    shown = [Itinerary((ride.departure.leg(ride.origin, ride.destination),), seats) for ride, seats in found[:limit]]
+    return shown, place_of(*found[limit - 1][0].place) if len(found) > limit else ""
 
 
-def find_rides(work: Work, origin_stop_id: str, destination_stop_id: str, day: date) -> list[Ride]:
-    """Find rides that leave the origin on a day of its own zone and can still be caught, in order."""
-    places = work.stops.places([origin_stop_id, destination_stop_id])
-    for stop_id in (origin_stop_id, destination_stop_id):
+def places_of(work: Work, *stop_ids: str) -> list[Place]:
+    """Read stops with what stands for them; raise UnknownStop."""
+    places = work.stops.places(stop_ids)
+    for stop_id in stop_ids:
         if stop_id not in places:
             raise UnknownStop(stop_id=stop_id)
-    origin, destination = places[origin_stop_id], places[destination_stop_id]
-    zone = ZoneInfo(origin.timezone)
-    begins, ends = (datetime.combine(on, time(), zone) for on in (day, day + timedelta(days=1)))
-    found = work.patterns.connecting(origin.stop_ids, destination.stop_ids)
-    connecting = {one.pattern_id: one for one in found}
-    leaving = work.departures.leaving(list(connecting.values()), start=max(begins, work.now), end=ends)
-    rides = [ride_of(departure, connecting[departure.pattern.id]) for departure in leaving]
-    return sorted(rides, key=lambda ride: (ride.leaves_at, ride.departure.id))
+    return [places[stop_id] for stop_id in stop_ids]
 
 
-def ride_of(departure: Departure, one: Connecting) -> Ride:
-    """Put a departure together with where riders get on and off."""
-    leaves_at = departure.starts_at + timedelta(seconds=one.leaves_after_seconds)
-    return Ride(departure, one.origin, one.destination, leaves_at)
+def read_rides(
+    work: Work, connecting: Sequence[Connecting], *, after: tuple[datetime, str], end: datetime, limit: int
+) -> list[Ride]:
+    """Read rides that leave the origin before a time, in order from behind a place."""
+    ends = {one.pattern_id: (one.origin, one.destination) for one in connecting}
+    leaving = work.departures.leaving(connecting, after=after, end=end, limit=limit)
+    return [Ride(departure, *ends[departure.pattern.id], leaves_at) for leaves_at, departure in leaving]
 
 
 def seats_left(work: Work, rides: Sequence[Ride]) -> list[int]:

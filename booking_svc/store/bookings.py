@@ -17,7 +17,6 @@ from booking_svc.domain.booking import (
     ItemState,
     PaymentState,
 )
-from booking_svc.domain.errors import StaleVersion
 from booking_svc.store.departures import Departures
 from booking_svc.store.tables import BookingRow, ItemRow
 from chassis.access import ANY_OPERATOR, Caller
@@ -37,6 +36,12 @@ SAVE_ITEM = (
     sa.update(ITEMS)
     .where(ITEMS.c.booking_id == sa.bindparam("new_booking_id"), ITEMS.c.position == sa.bindparam("new_position"))
     .values({name: sa.bindparam(f"new_{name}") for name in ItemRow.model_fields})
+)
+READ_BOOKINGS = sa.select(BOOKINGS).where(BOOKINGS.c.id.in_(sa.bindparam("ids", expanding=True)))
+READ_ITEMS = (
+    sa.select(ITEMS)
+    .where(ITEMS.c.booking_id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(ITEMS.c.booking_id, ITEMS.c.position)
 )
 ADD_BOOKING, ADD_ITEM = sa.insert(BOOKINGS), sa.insert(ITEMS)
 TAKEN_REFERENCES = sa.select(BOOKINGS.c.reference).where(
@@ -65,32 +70,48 @@ class Bookings:
             live.append(booking.seats_expire_at)
 
     def save(self, *bookings: Booking) -> None:
-        """Replace the version before this one, of each booking."""
-        changed = [new(write_booking(booking)) | {"seen_version": booking.version - 1} for booking in bookings]
-        if self._connection.execute(SAVE_BOOKING, changed).rowcount < len(bookings):
-            raise StaleVersion
-        items = [
-            new(write_item(booking, place, item)) for booking in bookings for place, item in enumerate(booking.items)
-        ]
-        self._connection.execute(SAVE_ITEM, items)
+        """Replace the version before this one, of each booking; what is another by then has lost the race."""
+        for booking in bookings:
+            row = new(write_booking(booking)) | {"seen_version": booking.version - 1}
+            self._transaction.put_off(SAVE_BOOKING, row)
+            for place, item in enumerate(booking.items):
+                self._transaction.put_off(SAVE_ITEM, new(write_item(booking, place, item)))
+            self._remember_change(booking)
 
     def get(self, booking_id: str, *, caller: Caller) -> Booking:
         """Read a booking that the caller may see; another's is as absent as none."""
-        return self._one(sa.and_(BOOKINGS.c.id == booking_id, visible_to(caller))).as_of(self._now)
+        booking = self.get_for_system(booking_id)
+        if not may_see(caller, booking):
+            raise NotFound
+        return booking.as_of(self._now)
 
     def get_for_system(self, booking_id: str) -> Booking:
         """Read a booking for work that no caller asked for."""
-        return self._one(BOOKINGS.c.id == booking_id)
+        memory = self._transaction.memory
+        if ("booking", booking_id) not in memory:
+            self.read_ahead([booking_id])
+        if ("booking", booking_id) not in memory:
+            raise NotFound
+        found: Booking = memory["booking", booking_id]
+        return found
+
+    def read_ahead(self, booking_ids: Iterable[str]) -> None:
+        """Read bookings in one go, for `get` to remember; whoever saves one names the version that was read."""
+        found = self.get_many_for_system(list(booking_ids))
+        self._transaction.memory |= {("booking", booking.id): booking for booking in found}
 
     def get_many_for_system(self, booking_ids: Collection[str]) -> list[Booking]:
         """Read bookings for work that no caller asked for."""
-        return self._read(sa.select(BOOKINGS).where(BOOKINGS.c.id.in_(booking_ids))) if booking_ids else []
+        return self._read(READ_BOOKINGS, {"ids": list(booking_ids)}) if booking_ids else []
 
     def look_up(self, *, reference: str, email: str) -> Booking:
         """Find a booking by what is printed on the ticket."""
         columns = BOOKINGS.c
         known = sa.and_(columns.reference == reference.upper(), columns.contact_email == email.strip().lower())
-        return self._one(known).as_of(self._now)
+        found = self._read(sa.select(BOOKINGS).where(known))
+        if not found:
+            raise NotFound
+        return found[0].as_of(self._now)
 
     def page(self, *, caller: Caller, departure_id: str, before: str, limit: int) -> list[Booking]:
         """Read the caller's bookings, or as staff those on a departure, newest first."""
@@ -154,19 +175,21 @@ class Bookings:
         aside: list[str] = self._transaction.memory.get("references", [])
         return aside.pop() if aside else draw()
 
-    def _one(self, condition: sa.ColumnElement[bool]) -> Booking:
-        found = self._read(sa.select(BOOKINGS).where(condition))
-        if not found:
-            raise NotFound
-        return found[0]
+    def _remember_change(self, booking: Booking) -> None:
+        """Let later calls of the group see a booking as it is now, and not what followed from what it was."""
+        memory = self._transaction.memory
+        memory["booking", booking.id] = booking
+        memory.pop(("live_holds", booking.rider_id), None)
+        if booking.seats_expire_at is not None and booking.seats_expire_at <= self._now:
+            for departure_id in booking.departure_ids:
+                memory.pop(("lapsed", departure_id), None)
 
-    def _read(self, query: sa.Select[Any]) -> list[Booking]:
-        rows: list[Any] = list(self._connection.execute(query))
+    def _read(self, query: sa.Select[Any], asked: Mapping[str, Any] | None = None) -> list[Booking]:
+        rows: list[Any] = list(self._connection.execute(query, asked))
         if not rows:
             return []
         items: dict[str, list[Item]] = {row.id: [] for row in rows}
-        mine = sa.select(ITEMS).where(ITEMS.c.booking_id.in_(items)).order_by(ITEMS.c.booking_id, ITEMS.c.position)
-        for row in self._connection.execute(mine):
+        for row in self._connection.execute(READ_ITEMS, {"ids": list(items)}):
             values: Any = row
             items[values.booking_id].append(read_item(values))
         legs = {row.id: json.loads(row.legs) for row in rows}
@@ -178,8 +201,16 @@ class Bookings:
         ]
 
 
+def may_see(caller: Caller, booking: Booking) -> bool:
+    """Tell whether a caller may see a booking: their own, and as staff those of the operator they work for."""
+    if is_guard_off("owner_predicate") or (caller.subject and booking.rider_id == caller.subject):
+        return True
+    works_there = bool(caller.operator_id) and caller.operator_id in (booking.operator_id, ANY_OPERATOR)
+    return caller.has("bookings:all") and works_there
+
+
 def visible_to(caller: Caller) -> sa.ColumnElement[bool]:
-    """Say which bookings a caller may see: their own, and as staff those of the operator they work for."""
+    """Say the same to the database."""
     if is_guard_off("owner_predicate"):
         return sa.true()
     mine = sa.and_(BOOKINGS.c.rider_id == caller.subject, sa.literal(bool(caller.subject)))

@@ -19,11 +19,11 @@ from booking_svc.domain.departure import (
 from booking_svc.domain.errors import DepartureExists, StaleVersion
 from booking_svc.domain.feed_import import FeedState
 from booking_svc.domain.timetable_diff import Laid
-from booking_svc.store.patterns import PATTERN_STOPS, Connecting, Patterns
+from booking_svc.store.patterns import ON, PATTERN_STOPS, Connecting, Patterns
 from booking_svc.store.routes import ROUTES, read_route
 from booking_svc.store.stops import STOPS
 from booking_svc.store.tables import DepartureRow, FeedRow
-from chassis.database import table_of
+from chassis.database import Instant, table_of
 from chassis.errors import NotFound
 from chassis.faults import is_guard_off
 from chassis.transaction import Transaction
@@ -133,14 +133,26 @@ class Departures:
             query = query.where(sa.or_(columns.starts_at > starts_at, later))
         return self._read(self._connection.execute(query).all())
 
-    def leaving(self, connecting: Sequence[Connecting], *, start: datetime, end: datetime) -> list[Departure]:
-        """Read departures that take up riders, where connecting patterns do, from a time on and before another."""
-        after = {one.pattern_id: timedelta(seconds=one.leaves_after_seconds) for one in connecting}
-        if not after:
+    def leaving(
+        self, connecting: Sequence[Connecting], *, after: tuple[datetime, str], end: datetime, limit: int
+    ) -> list[tuple[datetime, Departure]]:
+        """Read departures in the order in which they take up riders, where connecting patterns do.
+
+        From behind a time and an id in that order, and before a time; each comes with when it leaves there.
+        """
+        if not connecting:
             return []
-        window = {"start": start - max(after.values()), "end": end - min(after.values())}
-        rows = self._connection.execute(leaving_statement(), {"ids": list(after), **window}).all()
-        return self._read([row for row in rows if start <= row.starts_at + after[row.pattern_id] < end])
+        seconds = [one.leaves_after_seconds for one in connecting]
+        asked = {
+            "calls": [(one.origin_stop_id, one.pattern_id, one.origin) for one in connecting],
+            "start": after[0] - timedelta(seconds=max(seconds)),
+            "after": after[0],
+            "after_id": after[1],
+            "end": end,
+            "limit": limit,
+        }
+        rows = self._connection.execute(leaving_statement(), asked).all()
+        return [(row.leaves_at, found) for row, found in zip(rows, self._read(rows), strict=True)]
 
     def of_day(self, operator_id: str, day: date) -> list[Laid]:
         """Read what is laid out of an operator's trips on a service date, seen or not."""
@@ -184,13 +196,25 @@ def select_departures() -> sa.Select[Any]:
 
 @cache
 def leaving_statement() -> sa.Select[Any]:
-    """Read departures of some patterns that run and start in a window."""
-    columns = DEPARTURES.c
-    return select_departures().where(
-        columns.pattern_id.in_(sa.bindparam("ids", expanding=True)),
-        columns.starts_at >= sa.bindparam("start"),
-        columns.starts_at < sa.bindparam("end"),
-        columns.state.not_in(NOT_RUNNING),
+    """Read departures that run, in the order in which they leave some calls of their patterns."""
+    columns, microseconds = DEPARTURES.c, ON.c.leaves_after_seconds * 1_000_000
+    leaves_at = sa.type_coerce(sa.type_coerce(columns.starts_at, sa.BigInteger) + microseconds, Instant)
+    after, end = (sa.bindparam(name, type_=Instant) for name in ("after", "end"))
+    return (
+        select_departures()
+        .add_columns(leaves_at.label("leaves_at"))
+        .join(ON, ON.c.pattern_id == columns.pattern_id)
+        .where(
+            sa.tuple_(ON.c.stop_id, ON.c.pattern_id, ON.c.sequence).in_(sa.bindparam("calls", expanding=True)),
+            # What leaves somewhere in time has started in time, which the index knows.
+            columns.starts_at >= sa.bindparam("start"),
+            columns.starts_at < end,
+            sa.or_(leaves_at > after, sa.and_(leaves_at == after, columns.id > sa.bindparam("after_id"))),
+            leaves_at < end,
+            columns.state.not_in(NOT_RUNNING),
+        )
+        .order_by(leaves_at, columns.id)
+        .limit(sa.bindparam("limit"))
     )
 
 

@@ -21,7 +21,7 @@ REMEMBERED: dict[str, Pattern] = {}
 REMEMBERED_MAX = 10_000
 ON, OFF = PATTERN_STOPS.alias("boarding"), PATTERN_STOPS.alias("alighting")
 CONNECTING = (
-    sa.select(ON.c.pattern_id, ON.c.sequence, OFF.c.sequence, ON.c.leaves_after_seconds)
+    sa.select(ON.c.pattern_id, ON.c.stop_id, ON.c.sequence, OFF.c.sequence, ON.c.leaves_after_seconds)
     .select_from(ON.join(OFF, sa.and_(ON.c.pattern_id == OFF.c.pattern_id, ON.c.sequence < OFF.c.sequence)))
     .where(ON.c.stop_id.in_(sa.bindparam("origins", expanding=True)), ON.c.is_boarding_allowed)
     .where(OFF.c.stop_id.in_(sa.bindparam("destinations", expanding=True)), OFF.c.is_alighting_allowed)
@@ -34,6 +34,7 @@ class Connecting(NamedTuple):
     """Where a pattern takes up riders at one stop and sets them down at another."""
 
     pattern_id: str
+    origin_stop_id: str
     origin: int
     destination: int
     leaves_after_seconds: int

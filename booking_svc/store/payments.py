@@ -1,6 +1,6 @@
 """Rows of charges and refunds."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,8 +11,16 @@ from booking_svc.domain.payment import OPEN, Charge, ChargeState, Refund
 from booking_svc.store.tables import ChargeRow, RefundRow
 from chassis.database import table_of
 from chassis.errors import NotFound
+from chassis.transaction import Transaction
 
 CHARGES, REFUNDS = table_of(ChargeRow), table_of(RefundRow)
+READ_CHARGES = sa.select(CHARGES).where(CHARGES.c.id.in_(sa.bindparam("ids", expanding=True)))
+ADD_CHARGE = sa.insert(CHARGES)
+SAVE_CHARGE = (
+    sa.update(CHARGES)
+    .where(CHARGES.c.id == sa.bindparam("new_id"))
+    .values({name: sa.bindparam(f"new_{name}") for name in ChargeRow.model_fields})
+)
 
 
 class Payments:
@@ -20,19 +28,28 @@ class Payments:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._transaction = Transaction.of(connection)
 
     def add_charge(self, charge: Charge) -> None:
-        self._connection.execute(sa.insert(CHARGES), asdict(charge))
+        self._transaction.put_off(ADD_CHARGE, write_charge(charge))
 
     def save_charge(self, charge: Charge) -> None:
-        mine = sa.update(CHARGES).where(CHARGES.c.id == charge.id)
-        self._connection.execute(mine.values(asdict(charge)))
+        self._transaction.put_off(SAVE_CHARGE, write_charge(charge, "new_"))
+        self._transaction.memory["charge", charge.id] = charge
 
     def get_charge(self, charge_id: str) -> Charge:
-        row = self._connection.execute(sa.select(CHARGES).where(CHARGES.c.id == charge_id)).first()
-        if row is None:
+        if ("charge", charge_id) not in self._transaction.memory:
+            self.read_ahead([charge_id])
+        if ("charge", charge_id) not in self._transaction.memory:
             raise NotFound
-        return read_charge(row)
+        found: Charge = self._transaction.memory["charge", charge_id]
+        return found
+
+    def read_ahead(self, charge_ids: Iterable[str]) -> list[Charge]:
+        """Read charges in one go, for `get_charge` to remember."""
+        found = [read_charge(row) for row in self._connection.execute(READ_CHARGES, {"ids": list(charge_ids)})]
+        self._transaction.memory |= {("charge", charge.id): charge for charge in found}
+        return found
 
     def captured_charge(self, booking_id: str) -> Charge:
         """Read the charge that paid for a booking."""
@@ -61,6 +78,11 @@ class Payments:
         if booking_id:
             query = query.where(REFUNDS.c.booking_id == booking_id)
         return [Refund(*row) for row in self._connection.execute(query)]
+
+
+def write_charge(charge: Charge, prefix: str = "") -> dict[str, object]:
+    """Turn a charge into a row's values."""
+    return {f"{prefix}{name}": getattr(charge, name) for name in ChargeRow.model_fields}
 
 
 def read_charge(row: Any) -> Charge:

@@ -1,6 +1,8 @@
 """Open a charge for a hold, before the provider is asked."""
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 from booking_svc.domain.booking import UNDER_WAY, Booking, BookingState
 from booking_svc.domain.errors import PaymentUnderWay
@@ -8,11 +10,18 @@ from booking_svc.domain.payment import Charge, ChargeState
 from booking_svc.store.work import Work
 from chassis.access import Caller
 from chassis.replies import Once
+from chassis.writer import reads_ahead
 
 ACTION_GRACE = timedelta(minutes=5)
 """What a rider who is at the bank gets beyond the end of the hold."""
 
 
+def read_ahead(work: Work, payments: Sequence[Mapping[str, Any]]) -> None:
+    """Read in one go the bookings that a group of payments is for."""
+    work.bookings.read_ahead({payment["booking_id"] for payment in payments})
+
+
+@reads_ahead(read_ahead)
 def begin_payment(
     work: Work, *, caller: Caller, booking_id: str, version: int, waiting: Once
 ) -> tuple[Booking, Charge]:

@@ -1,18 +1,27 @@
 """Record what the provider says of a charge."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from booking_svc.domain import ledger
 from booking_svc.domain.booking import Booking, Item
 from booking_svc.domain.events import BookingConfirmed
 from booking_svc.domain.payment import OPEN, Charge, ChargeState, Outcome
 from booking_svc.store.work import Work
+from chassis.writer import reads_ahead
 
 IssueTicket = Callable[[Booking, Item, str], str]
 """Signs the code of a ticket: booking, item, ticket id."""
 
 
+def read_ahead(work: Work, outcomes: Sequence[Mapping[str, Any]]) -> None:
+    """Read in one go the charges that a group of outcomes is about, and their bookings."""
+    charges = work.payments.read_ahead({outcome["charge_id"] for outcome in outcomes})
+    work.bookings.read_ahead({charge.booking_id for charge in charges})
+
+
+@reads_ahead(read_ahead)
 def finish_payment(work: Work, *, charge_id: str, outcome: Outcome, issue_ticket: IssueTicket) -> Booking:
     """Bring a charge and its booking to what is known now; an outcome that is known already changes nothing."""
     charge = work.payments.get_charge(charge_id)

@@ -36,6 +36,8 @@ from gateway.schemas.shapes import PAGE_DEFAULT, Cursor, Id, Limit, Page
 from gateway.schemas.timetable import ServiceDate
 
 RIDES_DEFAULT = 10
+MOMENTARY = "public, max-age=1"
+"""What changes is right within two seconds, of which public_cache.py has the other one."""
 PATIENCE_SECONDS = 1.0
 """How long a list of rides waits for prices and delays."""
 
@@ -63,7 +65,7 @@ async def list_stops(
             timetable_service_pb2.Around(latitude=latitude, longitude=longitude, radius_meters=radius_meters)
         )
     found = await services.ask(services.timetable.ListStops, request, call)
-    response.headers["Cache-Control"] = "public, max-age=60"
+    response.headers["Cache-Control"] = MOMENTARY
     return Page(items=[FoundStop.from_proto(one) for one in found.stops], next_cursor=found.next_cursor or None)
 
 
@@ -80,7 +82,7 @@ async def list_routes(
     """List the routes of an operator, or of all."""
     request = timetable_service_pb2.ListRoutesRequest(operator_id=operator_id or "", limit=limit, cursor=cursor)
     found = await services.ask(services.timetable.ListRoutes, request, call)
-    response.headers["Cache-Control"] = "public, max-age=60"
+    response.headers["Cache-Control"] = MOMENTARY
     return Page(items=[ListedRoute.from_proto(one) for one in found.routes], next_cursor=found.next_cursor or None)
 
 
@@ -120,7 +122,7 @@ async def search_itineraries(
     items = await shown(found.itineraries, call, services)
     # What is asked most is written as it is, without a model between.
     body = to_json({"items": items, "next_cursor": found.next_cursor or None})
-    return Response(body, headers={"Cache-Control": "public, max-age=1"}, media_type="application/json")
+    return Response(body, headers={"Cache-Control": MOMENTARY}, media_type="application/json")
 
 
 async def shown(found: Sequence[timetable_service_pb2.Itinerary], call: Call, services: Exchange) -> list[Any]:

@@ -44,6 +44,14 @@ class Occupancy(Output):
     load_factor: float | None = Field(description="Seats taken of all seats, 0 to 1")
 
 
+class SegmentAvailability(Output):
+    """How many seats are free from each call to the next, as booking last told."""
+
+    capacity: int
+    seats_free: list[int] = Field(description="One number a segment, in the order of the calls")
+    version: int = Field(description="Rises with every change of the departure's seats")
+
+
 class LiveDeparture(Output):
     """A departure as it runs."""
 
@@ -58,4 +66,15 @@ class LiveDeparture(Output):
     off_route: bool = Field(validation_alias="is_off_route")
     calls: list[LiveCall]
     occupancy: Occupancy | None
+    availability: SegmentAvailability | None = Field(
+        description="null while no seat was ever taken, as far as is known"
+    )
     observed_at: datetime
+
+
+class RunningVehicle(Output):
+    """A vehicle on its way, and what it runs."""
+
+    vehicle: TrackedVehicle
+    departure_id: str
+    delay_seconds: int | None = Field(description="null once it is at its end")

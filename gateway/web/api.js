@@ -59,6 +59,25 @@ export async function image(url, token) {
   return `data:image/svg+xml,${encodeURIComponent(svg)}`;
 }
 
+const EVENTS = ["state", "position", "arrival", "availability"];
+const AGAIN_MS = 5000;
+
+// Take the events of a stream until what is returned is called. Browsers come back by themselves, but not when refused.
+export function listen(path, query, take, lost = () => {}) {
+  let source, timer;
+  function open() {
+    source = new EventSource(`/v1${path}?${new URLSearchParams(query)}`);
+    EVENTS.forEach((name) => source.addEventListener(name, (event) => take(name, JSON.parse(event.data))));
+    source.addEventListener("error", () => {
+      if (source.readyState !== EventSource.CLOSED) return;
+      lost();
+      timer = setTimeout(open, AGAIN_MS);
+    });
+  }
+  open();
+  return () => { clearTimeout(timer); source.close(); };
+}
+
 export function money({ amount_minor: amount, currency }) {
   const format = new Intl.NumberFormat("en-GB", { style: "currency", currency });
   return format.format(amount / 10 ** format.resolvedOptions().maximumFractionDigits);

@@ -1,14 +1,13 @@
-// The network as lines and stops, without tiles, and the vehicle that is followed.
+// The network as lines and stops, without tiles.
 
 import * as L from "/assets/leaflet/leaflet-src.esm.js";
-import { get } from "./api.js";
+import { get, getAll } from "./api.js";
 import { byId, make } from "./elements.js";
 
 const PATTERNS_A_CALL = 50;
-const PAGES_MAX = 10;
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
-let map, vehicle;
+let map;
 const drawn = [];
 
 // Steps by the golden angle keep neighbours in the legend apart.
@@ -24,17 +23,6 @@ function surface(name) {
 function fit(bounds) {
   const covered = matchMedia("(max-width: 48rem)").matches ? 0 : byId("legend").offsetWidth;
   map.fitBounds(bounds, { paddingTopLeft: [20, 20], paddingBottomRight: [20 + covered, 20] });
-}
-
-async function allRoutes() {
-  const routes = [];
-  let cursor = "";
-  for (let page = 0; page < PAGES_MAX && cursor !== null; page += 1) {
-    const found = await get("/routes", { limit: 200, cursor });
-    routes.push(...found.items);
-    cursor = found.next_cursor;
-  }
-  return routes;
 }
 
 async function patternsOf(routes) {
@@ -79,22 +67,16 @@ function paint(stops) {
   stops.forEach((stop) => stop.setStyle({ color: surface("--ink"), fillColor: surface("--stop") }));
 }
 
+// Return the map and how many routes are on it.
 export async function drawNetwork() {
   map = L.map("map", { attributionControl: false, zoomSnap: 0.25 }).setView([30, 0], 2);
   if (matchMedia("(max-width: 48rem)").matches) byId("legend").open = false;
-  const routes = (await allRoutes()).filter((route) => route.pattern_ids.length);
+  const routes = (await getAll("/routes")).filter((route) => route.pattern_ids.length);
   const patterns = await patternsOf(routes);
   drawn.push(...routes.map((route) => drawRoute(route, patterns)));
   const stops = drawStops(patterns);
   paint(stops);
   dark.addEventListener("change", () => paint(stops));
   if (stops.length) fit(L.featureGroup(stops).getBounds());
-  return routes.length;
-}
-
-export function showVehicle(label, position) {
-  if (vehicle) vehicle.remove();
-  vehicle = position && L.circleMarker([position.latitude, position.longitude], {
-    radius: 9, weight: 3, color: surface("--ground"), fillColor: surface("--accent"), fillOpacity: 1,
-  }).bindTooltip(make("span", {}, label)).addTo(map);
+  return { map, routes: routes.length };
 }

@@ -6,6 +6,7 @@ import { byId, during, make, show } from "./elements.js";
 import { follow } from "./live.js";
 import { drawNetwork } from "./map.js";
 import { stopField } from "./stop_field.js";
+import { showVehicles } from "./vehicles.js";
 
 const origin = stopField(byId("origin"));
 const destination = stopField(byId("destination"));
@@ -38,7 +39,8 @@ function rideItem(ride, party) {
   const price = ride.price_from ? `${money(ride.price_from)} an adult` : "price on request";
   const book = make("button", { type: "button", class: "main", "aria-label": `Book the ride at ${times}` }, "Book");
   book.addEventListener("click", () => during(book, "Asking for the price", () => quoteRide(ride, party)));
-  const live = make("button", { type: "button", "aria-label": `Follow the ride at ${times}`, onclick: () => follow(start) }, "Follow");
+  const live = make("button", { type: "button", "aria-label": `Follow the ride at ${times}` }, "Follow");
+  live.addEventListener("click", () => during(live, "Opening", () => follow(start.departure_id)));
   return make("li", { class: "ride" },
     make("p", { class: "line" }, make("strong", {}, times, " ", make("span", { class: "faint" }, zone(start.origin.scheduled_at, start.origin.timezone))), make("span", {}, price)),
     make("p", { class: "faint" }, ride.legs.map((leg) => `${leg.route.short_name} to ${leg.headsign}`).join(", then ")),
@@ -47,6 +49,9 @@ function rideItem(ride, party) {
 }
 
 drawNetwork().then(
-  (routes) => { if (!routes) byId("status").textContent = "Nothing is on sale yet: import a timetable."; },
+  ({ map, routes }) => {
+    if (!routes) byId("status").textContent = "Nothing is on sale yet: import a timetable.";
+    showVehicles(map, (departure) => during({}, "Opening", () => follow(departure)));
+  },
   (failure) => { byId("error").textContent = failure.message; byId("error").hidden = false; },
 );

@@ -192,8 +192,10 @@ def policy_of_feed(operator_id: str, feed_id: str, currency: str, fares: Sequenc
     """Make a policy of a feed's fares, with the usual categories.
 
     A ride that none of them fits costs what the feed asks for any ride, or else its dearest fare: no ride is sold for
-    less than the operator would ask.
+    less than the operator would ask. Without any fare it is the default.
     """
+    if not fares:
+        return replace(default_policy(operator_id), is_published=False, feed_id=feed_id)
     everywhere = [fare.amount_minor for fare in fares if not any(fare.key)]
     base_minor = min(everywhere) if everywhere else max(fare.amount_minor for fare in fares)
     return replace(

@@ -1,10 +1,9 @@
 from chassis.logs import EventLog
+from chassis.read_models import finish_rebuild, is_rebuilt
 from chassis.store import Store
 from pricing_svc.flows.learn_departures import Learning
 from pricing_svc.flows.timetable import Timetable
-from pricing_svc.queries.is_rebuilt import is_rebuilt
 from pricing_svc.store.work import Work
-from pricing_svc.use_cases.finish_rebuild import finish_rebuild
 from pricing_svc.use_cases.keep_departures import STEP_DEPARTURES
 
 log = EventLog(__name__)

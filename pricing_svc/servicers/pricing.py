@@ -64,8 +64,10 @@ def outcome_out(outcome: Quote | Failure, signer: Signer | None) -> pricing_serv
     """Answer one of many; without a signer it is a price to show, not one to book."""
     if isinstance(outcome, Failure):
         return translate.failure_out(outcome)
+    if signer is None:
+        return pricing_service_pb2.QuoteFareOutcome(quote=translate.price_out(outcome))
     try:
-        token = "" if signer is None else quote_token(signer, outcome)
+        token = quote_token(signer, outcome)
     except Failure as failure:
         return translate.failure_out(failure)
     return pricing_service_pb2.QuoteFareOutcome(quote=translate.quote_out(outcome, token))

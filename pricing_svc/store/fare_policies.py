@@ -13,11 +13,17 @@ from pricing_svc.domain.fare_policy import CategoryFare, FarePolicy, ZoneFare, d
 from pricing_svc.store.parsed import Parsed
 from pricing_svc.store.tables import FarePolicyRow
 
+TABLE = table_of(FarePolicyRow)
+# Built once: building it costs more than running it.
+VERSIONS = (
+    sa.select(TABLE.c.policy_id, sa.func.max(TABLE.c.version))
+    .where(TABLE.c.policy_id.in_(sa.bindparam("ids", expanding=True)), TABLE.c.published_at.is_not(None))
+    .group_by(TABLE.c.policy_id)
+)
+
 
 class FarePolicies:
     """The fare policies of one open transaction."""
-
-    table = table_of(FarePolicyRow)
 
     def __init__(self, connection: Connection, parsed: Parsed[FarePolicy]) -> None:
         self._connection = connection
@@ -25,8 +31,8 @@ class FarePolicies:
 
     def newest(self, policy_id: str, *, is_in_force: bool = False) -> FarePolicy:
         """Return the draft, or what is in force where there is none or where that is asked for."""
-        columns = self.table.c
-        query = sa.select(self.table).where(columns.policy_id == policy_id).order_by(columns.version.desc()).limit(1)
+        columns = TABLE.c
+        query = sa.select(TABLE).where(columns.policy_id == policy_id).order_by(columns.version.desc()).limit(1)
         if is_in_force:
             query = query.where(columns.published_at.is_not(None))
         row = self._connection.execute(query).first()
@@ -34,34 +40,29 @@ class FarePolicies:
 
     def in_force(self, policy_ids: Iterable[str]) -> dict[str, FarePolicy]:
         """Return what is in force, by id; the default where an operator has published nothing."""
-        wanted, columns = set(policy_ids), self.table.c
-        versions = (
-            sa.select(columns.policy_id, sa.func.max(columns.version).label("version"))
-            .where(columns.policy_id.in_(wanted), columns.published_at.is_not(None))
-            .group_by(columns.policy_id)
-        )
-        newest = {row.policy_id: row.version for row in self._connection.execute(versions)}
+        wanted = set(policy_ids)
+        newest = dict(self._connection.execute(VERSIONS, {"ids": list(wanted)}).all())
         found = self._parsed.of(newest, lambda policy_ids: self._load({key: newest[key] for key in policy_ids}))
         return {policy_id: found.get(policy_id) or default_policy(policy_id) for policy_id in wanted}
 
     def _load(self, versions: dict[str, int]) -> Iterator[tuple[str, int, FarePolicy]]:
-        columns = self.table.c
+        columns = TABLE.c
         wanted = sa.tuple_(columns.policy_id, columns.version).in_(list(versions.items()))
-        for row in self._connection.execute(sa.select(self.table).where(wanted)):
+        for row in self._connection.execute(sa.select(TABLE).where(wanted)):
             yield row.policy_id, row.version, policy_of(row)
 
     def save_draft(self, policy: FarePolicy) -> None:
         """Store a draft in the place of the one before."""
-        columns = self.table.c
+        columns = TABLE.c
         drafts = sa.and_(columns.policy_id == policy.id, columns.published_at.is_(None))
-        self._connection.execute(sa.delete(self.table).where(drafts))
-        self._connection.execute(sa.insert(self.table), row_of(policy))
+        self._connection.execute(sa.delete(TABLE).where(drafts))
+        self._connection.execute(sa.insert(TABLE), row_of(policy))
 
     def save_published(self, policy: FarePolicy, *, now: datetime) -> None:
         """Record that a draft is in force from now on."""
-        columns = self.table.c
+        columns = TABLE.c
         draft = sa.and_(columns.policy_id == policy.id, columns.version == policy.version)
-        self._connection.execute(sa.update(self.table).where(draft).values(published_at=now))
+        self._connection.execute(sa.update(TABLE).where(draft).values(published_at=now))
 
 
 AMOUNTS = ("currency", "base_minor", "per_kilometer_minor", "minimum_minor", "maximum_minor", "rounding_minor",

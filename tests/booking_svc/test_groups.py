@@ -9,18 +9,23 @@ from google.protobuf.wrappers_pb2 import StringValue
 from headway.booking.v1.availability_events_pb2 import AvailabilityChanged
 
 from booking_svc.domain.booking import Booking
-from booking_svc.domain.errors import SoldOut, TooManyHolds
+from booking_svc.domain.errors import PaymentUnderWay, SoldOut, TooManyHolds
+from booking_svc.domain.payment import Charge, ChargeState, Outcome
 from booking_svc.store.bookings import BOOKINGS, ITEMS
 from booking_svc.store.history import HISTORY
 from booking_svc.store.occupancies import MASKS
+from booking_svc.store.payments import CHARGES
 from booking_svc.store.work import Work
 from booking_svc.use_cases import hold_booking as holding
 from booking_svc.use_cases.assign_vehicle import assign_vehicle
+from booking_svc.use_cases.begin_payment import begin_payment
 from booking_svc.use_cases.cancel_departures import cancel_departures
+from booking_svc.use_cases.finish_payment import finish_payment
 from booking_svc.use_cases.hold_booking import hold_booking
 from booking_svc.use_cases.register_vehicle import register_vehicle
 from booking_svc.use_cases.release_booking import release_booking
-from chassis.replies import Once
+from chassis.errors import NotFound
+from chassis.replies import Once, Phase
 from chassis.store import Store
 from tests.booking_svc.builders import (
     ADMIN,
@@ -29,6 +34,7 @@ from tests.booking_svc.builders import (
     OTHER_RIDER,
     RIDER,
     ask,
+    begin,
     commit,
     events,
     hold,
@@ -174,3 +180,66 @@ async def test_a_reference_that_is_taken_is_not_given_in_a_group(
     monkeypatch.setattr(holding, "new_reference", lambda: next(drawn))
     held = await group(store, *(store.write(hold_booking, **hold_wish((departure, 0, 3))) for _ in range(3)))
     assert {booking.reference for booking in held} == {"AAAAAA", "BBBBBB", "CCCCCC"}
+
+
+def payment_of(booking: Booking, *, key: str) -> dict[str, Any]:
+    once = Once.of(subject=RIDER.subject, operation="confirm", key=key, body=b"")
+    return {"caller": RIDER, "booking_id": booking.id, "version": 0, "waiting": once, "once": once.opening()}
+
+
+def capture_of(charge: Charge) -> dict[str, Any]:
+    outcome = Outcome(ChargeState.CAPTURED, provider_charge_id=f"ch_{charge.id}")
+    closing = Once(charge.once_digest, charge.once_fingerprint, phase=Phase.CLOSE)
+    usual: dict[str, Any] = {"charge_id": charge.id, "outcome": outcome, "issue_ticket": lambda *_of: "code"}
+    return usual | {"once": closing, "answer": id_message}
+
+
+async def test_fifty_payments_begin_with_a_few_statements(store: Store[Work]) -> None:
+    departure = publish(store, seats=60)
+    held = [hold(store, (departure, 0, 3)) for _ in range(50)]
+    statements = statements_of(store)
+    begun = await group(store, *(store.write(begin_payment, **payment_of(one, key=one.id)) for one in held))
+    assert len(statements) < 20
+    assert [(booking.id, charge.booking_id) for booking, charge in begun] == [(one.id, one.id) for one in held]
+    assert {(row.payment_state, row.version, row.expires_at) for row in rows(store, BOOKINGS)} == {
+        ("processing", 2, None)
+    }
+    assert {row.id for row in rows(store, CHARGES)} == {charge.id for _, charge in begun}
+
+
+async def test_fifty_outcomes_take_a_few_statements_and_each_is_entered_once(store: Store[Work]) -> None:
+    departure = publish(store, seats=60)
+    charges = [begin(store, hold(store, (departure, 0, 3))) for _ in range(50)]
+    twice = [*charges, *charges]
+    statements = statements_of(store)
+    answers = await group(store, *(store.write(finish_payment, **capture_of(charge)) for charge in twice))
+    assert len(statements) < 20
+    assert [answer.value for answer in answers] == [charge.booking_id for charge in twice]
+    assert {(row.state, row.version) for row in rows(store, BOOKINGS)} == {("confirmed", 3)}
+    assert {(row.state, row.ticket_code) for row in rows(store, ITEMS)} == {("confirmed", "code")}
+    assert {row.state for row in rows(store, CHARGES)} == {"captured"}
+    sold = sum(charge.amount_minor for charge in charges)
+    assert ask(store, lambda work: work.ledger.balances())["sales", "EUR"] == -sold
+
+
+async def test_a_second_payment_of_a_hold_in_one_group_sees_the_first(store: Store[Work]) -> None:
+    held = hold(store, (publish(store), 0, 3))
+    others = hold(store, (publish(store), 0, 3), caller=OTHER_RIDER)
+    wishes = [payment_of(held, key="a"), payment_of(held, key="b"), payment_of(others, key="c")]
+    first, second, absent = await group(store, *(store.write(begin_payment, **wish) for wish in wishes))
+    assert first[0].id == held.id
+    assert (type(second), type(absent)) == (PaymentUnderWay, NotFound)
+    assert len(rows(store, CHARGES)) == 1
+
+
+async def test_what_was_paid_for_in_a_group_counts_no_more_for_the_cap(store: Store[Work]) -> None:
+    departure = publish(store, seats=9)
+    charge = begin(store, hold(store, (departure, 0, 3)))
+    wish = hold_wish((departure, 0, 3), holds_max=1)
+    full, paid, held = await group(
+        store,
+        store.write(hold_booking, **wish),
+        store.write(finish_payment, **capture_of(charge)),
+        store.write(hold_booking, **wish),
+    )
+    assert (type(full), paid.value, type(held)) == (TooManyHolds, charge.booking_id, Booking)

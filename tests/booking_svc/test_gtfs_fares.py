@@ -94,9 +94,22 @@ def test_fares_by_zones_passed_through_are_told_and_left_out(tmp_path: Path):
     assert fares(found) == {("", "", ""): 400}
 
 
+def test_a_feed_without_a_fare_that_is_sold_says_so(tmp_path: Path):
+    files = ISLANDS | {
+        "fare_attributes.txt": "fare_id,price,currency_type\nshort,2.50,EUR\n",
+        "fare_rules.txt": "fare_id,contains_id\nshort,1\n",
+    }
+    found = read(zipped(tmp_path, files))
+    assert found.faults == [
+        ("warning", "fare_rules.txt", 2, "contains_id"),
+        ("warning", "fare_attributes.txt", 0, ""),
+    ]
+    assert found.fares is None
+
+
 def test_only_the_currency_of_most_fares_is_taken_and_the_others_told(tmp_path: Path):
     found = read(zipped(tmp_path, with_rows("fare_attributes.txt", "abroad,1.00,GBP,0")))
-    assert found.faults == [("warning", "fare_attributes.txt", 0, "currency_type")]
+    assert found.faults == [("warning", "fare_attributes.txt", 4, "currency_type")]
     assert found.fares["currency"] == "EUR"
     assert 100 not in fares(found).values()
 

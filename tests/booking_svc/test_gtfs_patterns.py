@@ -145,7 +145,7 @@ def test_a_shape_with_a_wrong_point_is_told_and_left_out(tmp_path: Path, row: st
 
 def test_a_shape_of_one_point_is_none(tmp_path: Path):
     found = read(zipped(tmp_path, with_shape("coast,38.7,-9.2,0")))
-    assert found.faults == [("warning", "trips.txt", 2, "shape_id")]
+    assert found.faults == [("warning", "shapes.txt", 2, "shape_id"), ("warning", "trips.txt", 2, "shape_id")]
 
 
 def test_a_ride_that_stays_where_it_is_is_no_trouble(tmp_path: Path):

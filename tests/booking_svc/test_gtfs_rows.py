@@ -212,5 +212,12 @@ def test_nothing_but_problems_and_the_end_is_told_of_a_feed_that_is_not_usable(t
 def test_a_feed_with_nothing_to_sell_is_not_usable(tmp_path: Path):
     files = ISLANDS | {"stop_times.txt": ISLANDS["stop_times.txt"].partition("\n")[0]}
     found = read(zipped(tmp_path, files), skips_bad=True)
-    assert found.faults == [("error", "trips.txt", 0, "")]
+    empty = [("warning", "trips.txt", line, "trip_id") for line in (2, 3, 4)]
+    assert found.faults == [("error", "trips.txt", 0, ""), *empty]
     assert not found.is_usable
+
+
+def test_a_file_whose_lines_end_in_cr_is_told_as_such(tmp_path: Path):
+    found = read(zipped(tmp_path, ISLANDS | {"stops.txt": ISLANDS["stops.txt"].replace("\n", "\r")}))
+    assert found.faults == [("error", "stops.txt", 1, "")]
+    assert "lines end in LF" in found.problems[0]["reason"]

@@ -91,6 +91,12 @@ def test_a_wrong_stop_is_told_and_left_out(tmp_path: Path, row: str, field: str)
     assert len(rest.trips) == 3
 
 
+def test_a_stop_at_zero_and_zero_is_told(tmp_path: Path):
+    found = read(zipped(tmp_path, changed("stops.txt", "38.700,-9.150", "0,0.0")))
+    assert found.faults[0] == ("warning", "stops.txt", 3, "stop_lat")
+    assert found.is_usable
+
+
 def test_names_are_put_on_one_line_and_cut_and_told(tmp_path: Path):
     files = with_rows("stops.txt", 'loud,"A\x07  \u00a0\u2028B ",1,0', f"long,{'x' * 300},1,0", "mute,,1,0")
     found = read(zipped(tmp_path, files))

@@ -74,13 +74,20 @@ def test_a_trip_goes_without_a_shape_that_is_not_there(tmp_path: Path):
 
 
 @pytest.mark.parametrize("rows", [[], ["only,8:00:00,8:00:00,town,1"]])
-def test_a_trip_of_fewer_than_two_calls_is_left_out_without_a_word(tmp_path: Path, rows: list[str]):
+def test_a_trip_of_fewer_than_two_calls_is_left_out_and_told(tmp_path: Path, rows: list[str]):
     files = with_rows("trips.txt", "only,F1,daily,,") | {
         "stop_times.txt": with_rows("stop_times.txt", *rows)["stop_times.txt"]
     }
     found = read(zipped(tmp_path, files))
-    assert found.problems == []
+    assert found.faults == [("warning", "trips.txt", 5, "trip_id")]
     assert [trip["feed_trip_id"] for trip in found.trips] == ["out", "back", "bus"]
+
+
+def test_frequencies_of_a_trip_that_overlap_are_told(tmp_path: Path):
+    rows = ("out,7:00:00,8:00:00,1200", "out,6:30:00,6:50:00,600")
+    found = read(zipped(tmp_path, with_rows("frequencies.txt", *rows)))
+    assert found.faults == [("warning", "frequencies.txt", 4, "start_time")]
+    assert len(found.trip("out")["frequencies"]) == 3
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,7 @@ import pytest
 from booking_svc.domain.departure import Departure
 from booking_svc.domain.feed_import import Feed, FeedChanges, FeedOptions, FeedState
 from booking_svc.flows.import_feed import import_feed
-from booking_svc.flows.importer import Importer
-from booking_svc.flows.lay_out_timetable import keep_on_sale
+from booking_svc.flows.importer import LEASE, Importer
 from booking_svc.queries.list_departures import list_departures
 from booking_svc.store.departures import DEPARTURES, Filter
 from booking_svc.store.feeds import CONTENTS, TRIPS
@@ -20,6 +19,7 @@ from booking_svc.translate_feed import feed_out
 from booking_svc.use_cases.tidy import tidy
 from chassis import faults
 from chassis.errors import NotFound
+from chassis.lease import LEASE_SECONDS, hold_lease
 from chassis.replies import Once
 from chassis.store import Store
 from tests.booking_svc.builders import ADMIN, OPERATOR, ask, commit, events, hold, rows
@@ -119,16 +119,31 @@ async def test_the_days_on_sale_move_on_with_time(store: Store[Work], importer: 
     await importer.import_waiting()
     last = read(store, feed).on_sale_until
     assert last == clock.now().date() + timedelta(days=6)
-    await keep_on_sale(store)
+    await importer.keep_on_sale()
     assert len(listed(store)) == 21
     clock.advance(2 * 86_400)
-    await keep_on_sale(store)
-    await keep_on_sale(store)
+    await importer.keep_on_sale()
+    await importer.keep_on_sale()
     assert read(store, feed).on_sale_until == last + timedelta(days=2)
     assert len(listed(store)) == 27
     assert {one.service_date for one in listed(store)} == {last + timedelta(days=n) for n in range(-6, 3)}
     departure = max(listed(store), key=lambda one: one.starts_at)
     assert hold(store, (departure, 0, 3)).items[0].seat_id
+
+
+async def test_of_several_processes_one_moves_the_days_on_sale_on(
+    store: Store[Work], importer: Importer, clock: FixedClock
+) -> None:
+    feed = await receive(store, small_feed(), first_day=clock.now().date())
+    await importer.import_waiting()
+    last = read(store, feed).on_sale_until
+    clock.advance(86_400)
+    commit(store, hold_lease, name=LEASE, holder="another process")
+    await importer.keep_on_sale()
+    assert read(store, feed).on_sale_until == last
+    clock.advance(LEASE_SECONDS)
+    await importer.keep_on_sale()
+    assert read(store, feed).on_sale_until == last + timedelta(days=1)
 
 
 async def test_a_window_that_was_past_when_it_came_stays(
@@ -140,7 +155,7 @@ async def test_a_window_that_was_past_when_it_came_stays(
     received = await receive(store, SmallFeed(feed.runs, files=texts), first_day=early)
     await importer.import_waiting()
     clock.advance(10 * 86_400)
-    await keep_on_sale(store)
+    await importer.keep_on_sale()
     assert read(store, received).on_sale_until == early + timedelta(days=6)
     assert {one.service_date for one in listed(store)} == {early + timedelta(days=n) for n in range(7)}
 

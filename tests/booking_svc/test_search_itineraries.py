@@ -185,3 +185,13 @@ def test_a_ride_found_can_be_held_as_it_is(store: Store[Work]) -> None:
     found: Departure = boat
     held = hold(store, (found, leg.origin.sequence, leg.destination.sequence))
     assert held.legs == (leg,)
+
+
+def test_a_page_that_ends_before_rides_without_a_seat_is_the_last(store: Store[Work]) -> None:
+    boats = [publish(store, seats=1, starts_at=STARTS_AT + timedelta(hours=number)) for number in range(6)]
+    for boat in (boats[0], *boats[3:]):
+        hold(store, (boat, 0, 3))
+    found, cursor = page(store, 0, 3, limit=1)
+    assert departures(found) == [boats[1].id]
+    found, cursor = page(store, 0, 3, limit=1, cursor=cursor)
+    assert (departures(found), cursor) == ([boats[2].id], "")

@@ -144,6 +144,30 @@ async def test_a_batch_is_all_there_or_nothing_of_it(bus, nats):
     assert texts(await stream_of(nats.url)) == ["0", "1", "2", "3", "4"]
 
 
+async def test_a_message_of_a_batch_arrives_as_one_published_alone(bus, nats):
+    """Batches are written by us, single messages by the client."""
+    await bus.connect()
+    await bus.ensure(LETTERS)
+    payload, headers = bytes(range(256)), {"ce-type": "headway.letters.v1.Größe", "ce-time": "2026-01-02T03:04:05Z"}
+    one, *two = (Message(f"evt-{n}", f"{ROOT}.letters.anna", payload, headers) for n in range(3))
+    await bus.publish_one(one)
+    await bus.publish_batch(two)
+    arrived = await stream_of(nats.url)
+    told = [{name: value for name, value in found.headers.items() if name in headers} for found in arrived]
+    assert [(found.data, found.subject, found.headers["Nats-Msg-Id"]) for found in arrived] == [
+        (payload, one.subject, f"evt-{n}") for n in range(3)
+    ]
+    assert told == [headers] * 3
+
+
+async def test_a_line_break_in_a_header_of_a_batch_is_refused(bus, nats):
+    await bus.connect()
+    await bus.ensure(LETTERS)
+    forged = Message("evt-0", f"{ROOT}.letters.anna", b"", {"ce-type": "letter\r\nNats-Expected-Stream: OTHER"})
+    with pytest.raises(RefusedError, match="line break"):
+        await bus.publish_batch([forged, *numbered(1)])
+
+
 async def test_a_repeat_gets_its_old_place(bus, nats):
     await bus.connect()
     await bus.ensure(LETTERS)

@@ -94,6 +94,18 @@ async def test_a_waiting_row_that_changes_nothing_has_lost_a_race(store):
     assert await store.read(names) == ["new"]
 
 
+async def test_a_row_that_may_miss_loses_none(store):
+    def rename_if_there(work: Work, *, old: str) -> None:
+        Transaction.of(work.connection).put_off(RENAME.execution_options(may_miss=True), {"old": old, "new": "new"})
+
+    tasks = await queued(
+        store.write(add, name="a"), store.write(rename_if_there, old="a"), store.write(rename_if_there, old="b")
+    )
+    store.start()
+    assert await outcomes(*tasks) == ["a", None, None]
+    assert await store.read(names) == ["new"]
+
+
 async def test_a_refusal_does_not_undo_the_rows_that_wait_before_it(store):
     statements = statements_of(store)
     tasks = await queued(store.write(add_later, name="a"), store.write(refuse), store.write(add_later, name="b"))
@@ -132,6 +144,16 @@ async def test_what_is_remembered_is_forgotten_by_any_write_that_does_not_wait(s
     tasks = await queued(*calls, store.write(add, name="b"), store.write(remember))
     store.start()
     assert await outcomes(*tasks) == [0, "a", 1, 1, "b", 2]
+
+
+async def test_a_write_that_is_apart_lets_memories_stand(store):
+    def add_apart(work: Work, *, name: str) -> None:
+        work.connection.execute(ADD.execution_options(is_apart=True), {"name": name, "added_at": work.now})
+
+    tasks = await queued(store.write(remember), store.write(add_apart, name="a"), store.write(remember))
+    store.start()
+    assert await outcomes(*tasks) == [0, None, 0]
+    assert await store.read(names) == ["a"]
 
 
 async def test_what_is_remembered_ends_with_its_transaction(store):

@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -11,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from cli import import_feed as importing
 from cli.__main__ import main
-from cli.import_feed import STEPS, Import, bar, import_feed, import_of, settled, slug, summary, zipped
+from cli.import_feed import STEPS, Import, bar, create_layouts, import_feed, import_of, settled, slug, summary, zipped
 from cli.outcomes import SetupError
 from cli.running import open_client
 
@@ -109,18 +111,22 @@ def test_a_system_that_has_gone_ends_the_command_with_2(tmp_path: Path, capsys: 
     assert "gives no answer" in capsys.readouterr().err
 
 
-@pytest.fixture
-def gateway() -> Iterator[str]:
-    """Play a gateway whose feed is read, then laid out, then published, without progress at the end."""
-    answers: list[dict[str, Any]] = [
-        {"state": "importing", "progress": None},
-        *({"state": "importing", "progress": {"step": "laying_out", "done": n, "total": 2}} for n in (0, 1)),
-        {"state": "published", "progress": None},
-    ]
+LAID_OUT: list[dict[str, Any]] = [
+    {"state": "importing", "progress": None},
+    *({"state": "importing", "progress": {"step": "laying_out", "done": n, "total": 2}} for n in (0, 1)),
+    {"state": "published", "progress": None},
+]
+"""A feed that is read, then laid out, then published, without progress at the end."""
+
+
+@contextmanager
+def gateway(*answers: dict[str, Any]) -> Iterator[str]:
+    """Play a gateway that gives one answer after the other, and the last for ever."""
+    left = list(answers)
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = json.dumps(answers.pop(0) if len(answers) > 1 else answers[0]).encode()
+            body = json.dumps(left.pop(0) if len(left) > 1 else left[0]).encode()
             self.send_response(200)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(body)))
@@ -138,12 +144,32 @@ def gateway() -> Iterator[str]:
 
 @pytest.mark.parametrize("is_terminal", [False, True])
 async def test_progress_is_a_bar_on_a_terminal_and_steps_elsewhere_and_never_goes_back(
-    gateway: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], is_terminal: bool
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], is_terminal: bool
 ) -> None:
     monkeypatch.setattr("sys.stdout.isatty", lambda: is_terminal)
     said: list[str] = []
-    async with open_client(gateway) as client:
-        assert (await settled(client, "fed_1", said.append))["state"] == "published"
+    with gateway(*LAID_OUT) as url:
+        async with open_client(url) as client:
+            assert (await settled(client, "fed_1", said.append))["state"] == "published"
     drawn = capsys.readouterr().out.split("\r\x1b[K")
     assert said == ([] if is_terminal else [f"{STEPS[step]} ..." for step in ["laying_out"]])
     assert [line[-4:].strip() for line in drawn[1:]] == (["0/2", "1/2"] if is_terminal else [])
+
+
+async def test_an_import_that_stands_still_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importing, "PATIENCE_SECONDS", 0.0)
+    with gateway(*LAID_OUT[:2]) as url:
+        async with open_client(url) as client:
+            with pytest.raises(SetupError, match=f"got no further in 0 seconds.* Ask for it at {url}/v1/feeds/fed_1"):
+                await settled(client, "fed_1", print)
+
+
+async def test_layouts_are_looked_for_on_every_page() -> None:
+    pages = [
+        {"items": [{"name": "Coach", "id": "lay_1"}], "next_cursor": "more"},
+        {"items": [{"name": "Deck", "id": "lay_2"}], "next_cursor": None},
+    ]
+    with gateway(*pages) as url:
+        async with open_client(url) as client:
+            wanted = Import(b"", "ferries", {"F1": {"name": "Deck", "seats": []}}, {})
+            assert await create_layouts(client, wanted) == {"F1": "lay_2"}

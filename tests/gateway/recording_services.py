@@ -48,7 +48,7 @@ METHODS: dict[str, MethodDescriptor] = {
     for method in service.methods
 }
 
-Answer = Message | Failure | asyncio.Event | list[Message]
+Answer = Message | Failure | asyncio.Event | list[Message] | asyncio.Queue[Message | Failure | None]
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,11 @@ class RecordingServices(grpc.GenericRpcHandler):
         self._answers: dict[str, list[Answer]] = {}
         self._replayed: set[str] = set()
 
-    def answers(self, rpc: str, *answers: Message | list[Message], replayed: bool = False) -> None:
-        """Give these answers one after the other, the last one for ever; a list is a stream."""
+    def answers(self, rpc: str, *answers: Any, replayed: bool = False) -> None:
+        """Give these answers one after the other, the last one for ever.
+
+        A list is a stream, and a queue is one that goes on until a None or a failure comes out of it.
+        """
         self._answers[rpc] = list(answers)
         self._replayed.discard(rpc)
         if replayed:
@@ -116,7 +119,14 @@ class RecordingServices(grpc.GenericRpcHandler):
 
     def _streaming(self, rpc: str) -> Any:
         async def serve(message: Message, context: aio.ServicerContext) -> AsyncIterator[Message]:
-            for answer in await self._answer(rpc, message, context):
+            answers = await self._answer(rpc, message, context)
+            if isinstance(answers, asyncio.Queue):
+                while (answer := await answers.get()) is not None:
+                    if isinstance(answer, Failure):
+                        await context.abort_with_status(status_of(answer))
+                    yield answer
+                return
+            for answer in answers:
                 yield answer
 
         return serve

@@ -27,6 +27,7 @@ class Process:
     """`python -m gateway` on a free port."""
 
     def __init__(self, folder: Path, **changes: str) -> None:
+        self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         environment = {

@@ -86,7 +86,7 @@ async def test_list_stops_by_the_beginnings_of_words(edge: Edge):
     edge.services.answers("ListStops", timetable_service_pb2.ListStopsResponse(stops=[found], next_cursor="stp_1"))
     query = {"q": "são b", "operator_id": "op", "limit": "1", "cursor": "stp_0"}
     reply = await edge.client.get("/v1/stops", params=query)
-    assert (reply.status_code, reply.headers["cache-control"]) == (200, "public, max-age=60")
+    assert (reply.status_code, reply.headers["cache-control"]) == (200, "public, max-age=1")
     item = STOP_IN_JSON | {"operator_id": "op", "distance_meters": None}
     assert reply.json() == {"items": [item], "next_cursor": "stp_1"}
     assert edge.services.last("ListStops").message == timetable_service_pb2.ListStopsRequest(
@@ -140,7 +140,7 @@ async def test_list_routes_tells_the_ways_that_they_take(edge: Edge):
     listed = timetable_service_pb2.ListedRoute(route=ROUTE, operator_id="op", pattern_ids=["pat_1", "pat_2"])
     edge.services.answers("ListRoutes", timetable_service_pb2.ListRoutesResponse(routes=[listed]))
     reply = await edge.client.get("/v1/routes", params={"operator_id": "op", "limit": "7", "cursor": "rte_0"})
-    assert (reply.status_code, reply.headers["cache-control"]) == (200, "public, max-age=60")
+    assert (reply.status_code, reply.headers["cache-control"]) == (200, "public, max-age=1")
     item = LEG_IN_JSON["route"] | {"operator_id": "op", "pattern_ids": ["pat_1", "pat_2"]}
     assert reply.json() == {"items": [item], "next_cursor": None}
     assert edge.services.last("ListRoutes").message == timetable_service_pb2.ListRoutesRequest(

@@ -12,7 +12,7 @@ from pricing_svc import translate
 from pricing_svc.domain.departure import Availability
 from pricing_svc.loops import tidy
 from pricing_svc.store.availabilities import Availabilities
-from pricing_svc.store.departures import Departures
+from pricing_svc.store.departures import TABLE as DEPARTURES
 from pricing_svc.store.patterns import TABLE
 from pricing_svc.store.work import Work
 from pricing_svc.use_cases import prune as pruning
@@ -37,7 +37,7 @@ def test_departures_are_forgotten_two_days_after_their_end_with_their_availabili
         keep(store, network.departure(id_, start=now - days * DAY))
         commit(store, keep_availability, availability=Availability(id_, 1, (1,), 1, now))
     assert commit(store, prune) == 1
-    assert rows(store, Departures.table, "id") == {"dep_new"}
+    assert rows(store, DEPARTURES, "id") == {"dep_new"}
     assert rows(store, Availabilities.table, "departure_id") == {"dep_new"}
     assert commit(store, prune) == 0
 
@@ -98,4 +98,4 @@ async def test_tidying_goes_on_in_steps_until_nothing_is_left(
     clock.advance(10 * DAY.total_seconds())
     store.start()
     await tidy(store)
-    assert rows(store, Departures.table, "id") == set()
+    assert rows(store, DEPARTURES, "id") == set()

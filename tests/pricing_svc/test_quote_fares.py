@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import grpc
 import pytest
-from headway.pricing.v1 import pricing_service_pb2
+from headway.pricing.v1 import fares_pb2, pricing_service_pb2
 
 from chassis.errors import Failure
 from chassis.keys import Purpose, Verifier
@@ -73,22 +73,20 @@ async def test_quotes_of_a_batch_are_signed_each(pricing: Pricing, keys_dir):
         assert (claims["quote_id"], claims["total_minor"]) == (outcome.quote.id, outcome.quote.total.amount_minor)
 
 
-async def test_prices_to_show_bear_no_token_but_all_else(pricing: Pricing):
+async def test_prices_to_show_are_the_totals_of_quotes_and_nothing_else(pricing: Pricing):
     await pricing.keep(network.departure())
-    signed = (await pricing.quotes([asked()])).outcomes[0].quote
-    shown = (await pricing.quotes([asked()], is_without_tokens=True)).outcomes[0].quote
-    assert signed.token
-    assert not shown.token
-    for differing in (signed, shown):
-        differing.ClearField("token")
-        differing.ClearField("id")
-    assert shown == signed
+    requests = [asked(), asked(leg("dep_none"))]
+    signed, failed = (await pricing.quotes(requests)).outcomes
+    assert signed.quote.token
+    shown, unknown = (await pricing.quotes(requests, is_without_tokens=True)).outcomes
+    assert shown.quote == fares_pb2.Quote(total=signed.quote.total)
+    assert unknown == failed
 
 
 async def test_two_hundred_quotes_are_answered_and_one_more_is_refused(pricing: Pricing):
     await pricing.keep(*(network.departure(f"dep_{number}") for number in range(200)))
     requests = [asked(leg(f"dep_{number}"), categories=["adult"] * 4) for number in range(200)]
-    answer = await pricing.quotes(requests, is_without_tokens=True)
+    answer = await pricing.quotes(requests)
     assert [outcome.quote.legs[0].departure_id for outcome in answer.outcomes] == [f"dep_{n}" for n in range(200)]
     assert {outcome.quote.total.amount_minor for outcome in answer.outcomes} == {4 * 505}
     refused = await refusal(pricing.quotes([*requests, requests[0]]))
@@ -102,7 +100,7 @@ async def test_two_hundred_quotes_are_answered_and_one_more_is_refused(pricing: 
 async def test_the_largest_batch_fits_into_an_answer_and_a_larger_is_refused(pricing: Pricing):
     await pricing.keep(network.departure("dep_1"), network.departure("dep_2"))
     largest = [asked(categories=["child"] * 50)] * 200
-    answer = await pricing.quotes(largest, is_without_tokens=True)
+    answer = await pricing.quotes(largest)
     assert sum(len(outcome.quote.lines) for outcome in answer.outcomes) == 200 * 50 * 3
     refused = await refusal(pricing.quotes([asked(leg("dep_1"), leg("dep_2"), categories=["child"] * 50)] * 101))
     assert refused.pointers == ["/quotes"]

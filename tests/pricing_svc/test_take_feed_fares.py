@@ -16,7 +16,7 @@ from chassis.outbox import Outbox
 from chassis.store import Store
 from pricing_svc import translate
 from pricing_svc.domain.departure import Leg, Route
-from pricing_svc.domain.fare_policy import FarePolicy, ZoneFare, policy_of_feed
+from pricing_svc.domain.fare_policy import FarePolicy, ZoneFare, default_policy, policy_of_feed
 from pricing_svc.store.work import Work
 from pricing_svc.use_cases.publish_fare_policy import publish_fare_policy
 from pricing_svc.use_cases.put_fare_policy import put_fare_policy
@@ -77,6 +77,25 @@ def test_other_fares_of_the_next_feed_replace_the_first(store: Store[Work]):
     commit(store, take_feed_fares, policy=feed_policy())
     commit(store, take_feed_fares, policy=feed_policy([ZoneFare("Z1", "Z2", 900)], feed_id="fed_2"))
     assert (in_force(store).version, in_force(store).zone_fares[0].amount_minor) == (2, 900)
+
+
+def test_a_feed_that_drops_its_fares_brings_the_default_back(store: Store[Work]):
+    commit(store, take_feed_fares, policy=feed_policy())
+    for feed_id in ("fed_2", "fed_3"):
+        commit(store, take_feed_fares, policy=feed_policy([], feed_id=feed_id))
+    found = in_force(store)
+    assert found.has_fares_of(default_policy("opr_sea"))
+    assert (found.version, found.feed_id, told(store)) == (2, "fed_2", 2)
+    commit(store, take_feed_fares, policy=feed_policy([FLAT], feed_id="fed_4"))
+    assert (in_force(store).version, in_force(store).base_minor) == (3, 470)
+
+
+def test_a_feed_without_fares_changes_nothing_that_no_feed_brought(store: Store[Work]):
+    commit(store, take_feed_fares, policy=feed_policy([]))
+    assert (newest(store).version, told(store)) == (0, 0)
+    by_hand = put_in_force(store, network.policy())
+    commit(store, take_feed_fares, policy=feed_policy([]))
+    assert (in_force(store), newest(store), told(store)) == (by_hand, by_hand, 1)
 
 
 def test_a_policy_put_by_hand_stays_in_force_and_the_feed_s_is_a_draft(store: Store[Work]):
@@ -168,9 +187,11 @@ def test_a_flat_fare_is_the_base_of_every_ride():
     assert fare(policy, "", "") == fare(policy, "A", "B") == 470
 
 
-def test_a_feed_without_fares_says_nothing():
+def test_a_feed_without_fares_means_the_default():
     message = feed_events_pb2.FeedPublished(feed_id="fed_1", operator_id="opr_sea")
-    assert translate.feed_fares_in(message.SerializeToString()) is None
+    found = translate.feed_fares_in(message.SerializeToString())
+    assert found.has_fares_of(default_policy("opr_sea"))
+    assert found.feed_id == "fed_1"
 
 
 Key = tuple[str, str, str]
@@ -194,9 +215,7 @@ def real_fares(name: str) -> tuple[FarePolicy, dict[Key, int]]:
         message.fares.fares.add(
             origin_zone_id=origin, destination_zone_id=destination, feed_route_id=route, amount_minor=amount
         )
-    policy = translate.feed_fares_in(message.SerializeToString())
-    assert policy is not None
-    return policy, cheapest
+    return translate.feed_fares_in(message.SerializeToString()), cheapest
 
 
 def rows(archive: zipfile.ZipFile, file: str) -> list[dict[str, str]]:

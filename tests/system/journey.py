@@ -1,6 +1,7 @@
 """A rider's way from a quote to a ticket, as data flows through the public API."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,10 +18,18 @@ def checked(reply: httpx2.Response, status: int) -> Any:
     return reply.json()
 
 
-def coach(*, operator_id: str = "demo", starts_in: timedelta = timedelta(days=2), **changes: Any) -> dict[str, Any]:
-    """Describe a coach of three calls that leaves in two days."""
+PLACES = (("Porto", 41.1496, -8.6110), ("Coimbra", 40.2033, -8.4103), ("Lisboa", 38.7223, -9.1393))
+
+
+def coach(
+    *,
+    operator_id: str = "demo",
+    starts_in: timedelta = timedelta(days=2),
+    places: Sequence[tuple[str, float, float]] = PLACES,
+    **changes: Any,
+) -> dict[str, Any]:
+    """Describe a coach that leaves in two days and calls every hour."""
     start = (datetime.now(UTC) + starts_in).replace(microsecond=0)
-    places = [("Porto", 41.1496, -8.6110), ("Coimbra", 40.2033, -8.4103), ("Lisboa", 38.7223, -9.1393)]
     calls = [
         {
             "stop": {
@@ -38,7 +47,7 @@ def coach(*, operator_id: str = "demo", starts_in: timedelta = timedelta(days=2)
     return {
         "operator_id": operator_id,
         "route": {"short_name": "R1", "long_name": "Porto - Lisboa", "mode": "coach"},
-        "headsign": "Lisboa",
+        "headsign": places[-1][0],
         "service_date": start.date().isoformat(),
         "calls": calls,
         **changes,

@@ -4,15 +4,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
 
 from tests.system.browser import look_like, one, picture, requested, say, wait
-from tests.system.journey import checked
-from tests.system.running_stack import ROOT, Stack, client, running
+from tests.system.bus import Bus, bus_on_its_way
+from tests.system.journey import checked, hold, leg_of, quote
+from tests.system.running_stack import ROOT, Stack, admin, client, guest, running
 
 ROUTES_MIN = 10
 
@@ -100,6 +103,48 @@ def test_what_is_refused_is_said(browser: Chrome, stack: Stack, on_sale: str) ->
     one(browser, "#card").send_keys("A card that is declined")
     one(browser, "form[aria-label=Payment] button").click()
     assert "declined" in one(browser, "#error").text
+
+
+@pytest.fixture
+def bus(stack: Stack) -> Iterator[Bus]:
+    """Let a coach be on its way from Alster to Kiel."""
+    places = [("Alster", 53.5600, 10.0200), ("Neumünster", 54.0700, 9.9800), ("Förde", 54.3200, 10.1400)]
+    with admin(stack) as operator:
+        yield bus_on_its_way(operator, "page", places=places)
+
+
+def place_of(browser: Chrome, vehicle: WebElement) -> Any:
+    return browser.execute_script("return arguments[0]._leaflet_pos && {...arguments[0]._leaflet_pos}", vehicle)
+
+
+def test_vehicles_move_and_the_one_that_is_chosen_is_followed(browser: Chrome, stack: Stack, bus: Bus) -> None:
+    bus.report(53.5600, 10.0200, seconds_ago=60)
+    open_page(browser, stack)
+    marker = one(browser, f".vehicle[aria-label^='{bus.label}']")
+    assert "late" in str(marker.get_attribute("aria-label"))
+    assert "stale" in str(marker.get_attribute("class"))
+    stood = place_of(browser, marker)
+    bus.report(53.5660, 10.0195)
+    wait(browser, lambda: place_of(browser, marker) != stood)
+    assert "stale" not in str(marker.get_attribute("class"))
+    marker.send_keys(Keys.ENTER)
+    assert "R1 to Förde" in one(browser, "#live h2").text
+    calls = wait(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "#live li"))
+    wait(browser, lambda: "50 seats" in calls[1].text)
+    assert ("left, " in calls[0].text, "late" in calls[1].text, "seats" in calls[2].text) == (True, True, False)
+    assert "late, next Neumünster at" in one(browser, "#live [aria-live=polite]").text
+    assert "followed" in str(marker.get_attribute("class"))
+    with guest(stack) as rider:
+        hold(rider, quote(rider, leg_of(bus.departure, 1)))
+    wait(browser, lambda: "49 seats" in calls[1].text)
+    assert "50 seats" in calls[0].text
+    picture(browser, "followed")
+    say(browser, Keys.TAB)
+    one(browser, "#live button").send_keys(Keys.ENTER)
+    wait(browser, lambda: not browser.find_element(By.ID, "live").text)
+    assert "followed" not in str(marker.get_attribute("class"))
+    assert requested(browser) == {urlsplit(stack.url).netloc}
+    assert browser.get_log("browser") == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

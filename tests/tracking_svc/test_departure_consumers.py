@@ -1,11 +1,13 @@
 """Departures and seats come from booking's streams, over a real broker; patterns are asked for when they are met."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from headway.booking.v1 import availability_events_pb2, departure_events_pb2
 from headway.types.v1 import timetable_pb2
+from sqlalchemy.engine import make_url
 
 from chassis.bus import ROOT, Bus, Message, Stream
 from chassis.keys import Signer
@@ -97,8 +99,57 @@ async def test_how_full_a_departure_is_follows(following: Tracking, bus: Bus):
     )
     await tell(bus, "availability.changed", event, id_="evt_1")
 
-    async def seats() -> Availability | None:
-        return await following.store.read(lambda work: work.departures.availabilities(["dep_1"]).get("dep_1"))
+    await until(lambda: seats(following))
+    assert await seats(following) == Availability("dep_1", 50, (48, 47, 50), 2)
 
-    await until(seats)
-    assert await seats() == Availability("dep_1", 50, (48, 47, 50), 2)
+
+async def seats(tracking: Tracking) -> Availability | None:
+    return await tracking.store.read(lambda work: work.departures.availabilities(["dep_1"]).get("dep_1"))
+
+
+async def tell_all(bus: Bus, version: int) -> None:
+    published = departure_events_pb2.DeparturePublished(departure=departure_message(version=version))
+    await tell(bus, "departure.published", published, id_=f"evt_dep_{version}")
+    changed = availability_events_pb2.AvailabilityChanged(
+        departure_id="dep_1", operator_id="opr_sea", capacity=50, seats_free=[50 - version], version=version
+    )
+    await tell(bus, "availability.changed", changed, id_=f"evt_seats_{version}")
+
+
+async def is_as_told(tracking: Tracking, version: int) -> bool:
+    found, left = await known(tracking), await seats(tracking)
+    return bool(found and left) and (found.version, left.version) == (version, version)
+
+
+async def test_it_follows_again_when_the_brokers_data_were_deleted(following: Tracking, bus: Bus, nats: NatsServer):
+    await tell_all(bus, 1)
+    await until(lambda: is_as_told(following, 1))
+    nats.kill()
+    await until(lambda: not bus.is_connected)
+    nats.delete_data()
+    nats.start_again()
+    await until(lambda: bus.is_connected)
+    for stream in STREAMS:
+        await bus.ensure(stream)
+    await tell_all(bus, 1)
+    await tell_all(bus, 2)
+    await until(lambda: is_as_told(following, 2), seconds=20)
+
+
+async def test_a_service_that_lost_its_database_finds_departures_and_seats_again(
+    connected: TrackingSettings, gateway: Signer, clock: FixedClock, bus: Bus
+):
+    await tell_all(bus, 1)
+    for _life in (1, 2):
+        async with fleet.serving(connected, gateway, clock) as running:
+            await until(lambda: is_as_told(running, 1))
+            await until(lambda: is_all_acknowledged(bus))
+        for file in Path(make_url(connected.database_url).database or "").parent.glob("*.db*"):
+            file.unlink()
+
+
+async def is_all_acknowledged(bus: Bus) -> bool:
+    """Tell whether the broker would not send anything again by itself."""
+    names = {"DEPARTURE": "tracking_departures", "AVAILABILITY": "tracking_availability"}
+    found = [await bus.ask(f"CONSUMER.INFO.{stream}.{durable}", {}) for stream, durable in names.items()]
+    return not any(one["num_pending"] or one["num_ack_pending"] for one in found)

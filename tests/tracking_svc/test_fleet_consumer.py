@@ -2,11 +2,14 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import nats as nats_client
 import pytest
 from headway.booking.v1 import fleet_events_pb2, vehicles_pb2
 from nats.js.api import StorageType, StreamConfig
+from sqlalchemy.engine import make_url
 
 from chassis.errors import NotFound
 from chassis.keys import Signer
@@ -57,6 +60,9 @@ class Booking:
     async def everything_taken(self) -> bool:
         info = await self._jetstream.consumer_info("FLEET", "tracking")
         return info.num_pending == 0 and info.num_ack_pending == 0
+
+    async def delivered(self) -> int:
+        return int((await self._jetstream.consumer_info("FLEET", "tracking")).delivered.consumer_seq)
 
 
 @pytest.fixture
@@ -120,3 +126,46 @@ async def test_it_goes_on_when_the_broker_was_away(tracking: Tracking, booking: 
     nats.start_again()
     await booking.register(COACH, "evt_2")
     await until(lambda: knows(tracking, COACH), seconds=20)
+
+
+async def test_it_follows_again_when_the_brokers_data_were_deleted(
+    tracking: Tracking, booking: Booking, nats: NatsServer
+):
+    await booking.create_stream()
+    await booking.register(FERRY, "evt_1")
+    await until(lambda: knows(tracking, FERRY))
+    nats.kill()
+    await until(lambda: not tracking.service.bus.is_connected)
+    nats.delete_data()
+    nats.start_again()
+    await booking.create_stream()
+    await booking.register(FERRY, "evt_1")
+    await booking.register(COACH, "evt_2")
+    await until(lambda: knows(tracking, COACH), seconds=20)
+
+
+async def test_a_service_that_lost_its_database_finds_the_fleet_again(
+    settings: TrackingSettings, gateway: Signer, clock: FixedClock, nats: NatsServer, booking: Booking
+):
+    await booking.create_stream()
+    await booking.register(FERRY, "evt_1")
+    with_broker = settings.model_copy(update={"nats_url": nats.url})
+    for _life in (1, 2):
+        async with fleet.serving(with_broker, gateway, clock, vehicles=()) as running:
+            await until(lambda: knows(running, FERRY))
+            await until(booking.everything_taken)
+        for file in Path(make_url(settings.database_url).database or "").parent.glob("*.db*"):
+            file.unlink()
+
+
+async def test_what_was_taken_in_does_not_come_again_after_a_restart(
+    settings: TrackingSettings, gateway: Signer, clock: FixedClock, nats: NatsServer, booking: Booking
+):
+    await booking.create_stream()
+    with_broker = settings.model_copy(update={"nats_url": nats.url})
+    for vehicle in (FERRY, COACH):
+        await booking.register(vehicle, f"evt_{vehicle.id}")
+        async with fleet.serving(with_broker, gateway, clock, vehicles=()) as running:
+            await until(partial(knows, running, vehicle))
+            await until(booking.everything_taken)
+    assert await booking.delivered() == 2

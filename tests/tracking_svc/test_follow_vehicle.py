@@ -160,6 +160,11 @@ def test_leaving_the_line_and_coming_back_is_told_once_each(store: Tracked):
     assert [name for name, call in facts(store) if call is None] == ["OffRoute", "OnRoute"]
 
 
+def test_a_vehicle_that_goes_home_after_its_ride_has_not_left_its_line(store: Tracked):
+    send(store, *ride(), *(at(400 + n * 10, 3.1 + n / 12, east=0.01) for n in range(15)))
+    assert facts(store) == ONCE
+
+
 def test_after_a_change_of_vehicle_the_other_goes_on(store: Tracked):
     way = ride()
     send(store, *way[:16])

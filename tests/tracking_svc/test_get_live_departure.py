@@ -4,16 +4,18 @@ from datetime import UTC, timedelta
 from typing import Any
 
 import pytest
-from grpc import StatusCode
+from grpc import StatusCode, aio
 from headway.tracking.v1 import live_pb2, positions_pb2, tracking_service_pb2
 from headway.types.v1 import timetable_pb2
 
+from chassis.read_models import finish_rebuild
+from chassis.rpc_errors import failure_of
 from tests.clocks import FixedClock
-from tests.tracking_svc.fleet import FERRY, Tracking, wire
+from tests.tracking_svc.fleet import FERRY, SEA_STAFF, Tracking, wire
 from tests.tracking_svc.test_follow_vehicle import at, ride
 from tests.tracking_svc.timetable import START, STOP_SECONDS, departure, pattern
 from tests.tracking_svc.wires import refusal_of
-from tracking_svc.domain.departures import Availability
+from tracking_svc.domain.departures import READ_MODEL, Availability
 from tracking_svc.use_cases.keep_availability import keep_availability
 from tracking_svc.use_cases.keep_departures import keep_departures
 from tracking_svc.use_cases.keep_patterns import keep_patterns
@@ -26,6 +28,7 @@ States = timetable_pb2.DepartureState
 async def running(tracking: Tracking, clock: FixedClock) -> Tracking:
     await tracking.store.write(keep_patterns, patterns=[pattern()])
     await tracking.store.write(keep_departures, departures=[departure()])
+    await tracking.store.write(finish_rebuild, name=READ_MODEL)
     clock.advance(600)
     return tracking
 
@@ -54,6 +57,7 @@ async def test_before_any_position_it_is_the_timetable_and_nothing_more(running:
     assert (found.vehicle.freshness, found.vehicle.HasField("position")) == (positions_pb2.FRESHNESS_UNKNOWN, False)
     assert not found.HasField("delay_seconds")
     assert not found.HasField("occupancy")
+    assert not found.HasField("availability")
     assert [after_start(call.scheduled_arrival_at) for call in found.calls] == [n * STOP_SECONDS for n in range(4)]
     for call in found.calls:
         assert not any(call.HasField(name) for name in ("arrival", "arrived_at", "departed_at"))
@@ -81,6 +85,7 @@ async def test_where_a_vehicle_that_is_met_on_its_way_has_been_it_is_not_expecte
     await running.store.write(keep_availability, availability=Availability("dep_1", 50, (50, 25, 0), 1))
     await send(running, *ride()[14:17])
     found = await live(running)
+    assert found.state == States.DEPARTURE_STATE_DEPARTED
     assert [call.HasField("arrived_at") for call in found.calls] == [False] * 4
     assert [call.HasField("arrival") for call in found.calls] == [False, False, True, True]
     assert found.occupancy.load_factor == pytest.approx(0.5)
@@ -117,6 +122,7 @@ async def test_how_full_it_is_is_what_is_booked(running: Tracking, seats_free, s
     await running.store.write(keep_availability, availability=Availability("dep_1", 50, seats_free, 1))
     found = await live(running)
     assert (found.occupancy.status, found.occupancy.load_factor) == (status, pytest.approx(load))
+    assert (found.availability.capacity, tuple(found.availability.seats_free)) == (50, seats_free)
 
 
 async def test_how_full_it_is_is_told_of_the_segment_that_it_is_on(running: Tracking):
@@ -135,4 +141,24 @@ async def test_where_a_vehicle_is_before_its_ride_concerns_nobody(running: Track
 @pytest.mark.parametrize("id_", ["", "dep_9", "\0", "x" * 5000])
 async def test_what_does_not_exist_is_not_found(running: Tracking, id_: str):
     refusal = await refusal_of(running.stub.GetLiveDeparture(GetLiveDeparture(departure_id=id_), timeout=20))
+    assert refusal == (StatusCode.NOT_FOUND, "NOT_FOUND")
+
+
+async def test_while_departures_are_still_read_from_booking_one_that_is_missing_may_be_there(tracking: Tracking):
+    with pytest.raises(aio.AioRpcError) as caught:
+        await live(tracking)
+    failure = failure_of(caught.value)
+    assert (caught.value.code(), failure.reason) == (StatusCode.UNAVAILABLE, "DEPENDENCY_DOWN")
+    assert (failure.retry_after_seconds, failure.facts) == (2, {"dependency": "tracking"})
+    watching = tracking.stub.WatchDeparture(
+        tracking_service_pb2.WatchDepartureRequest(departure_id="dep_1"),
+        metadata=tracking.metadata(SEA_STAFF),
+        timeout=9,
+    )
+    assert await refusal_of(watching.read()) == (StatusCode.UNAVAILABLE, "DEPENDENCY_DOWN")
+    await tracking.store.write(keep_patterns, patterns=[pattern()])
+    await tracking.store.write(keep_departures, departures=[departure()])
+    assert (await live(tracking)).departure_id == "dep_1"
+    await tracking.store.write(finish_rebuild, name=READ_MODEL)
+    refusal = await refusal_of(tracking.stub.GetLiveDeparture(GetLiveDeparture(departure_id="dep_9"), timeout=20))
     assert refusal == (StatusCode.NOT_FOUND, "NOT_FOUND")

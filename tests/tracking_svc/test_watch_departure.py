@@ -10,6 +10,7 @@ from headway.tracking.v1 import live_pb2, tracking_service_pb2
 
 from chassis.errors import NotAuthenticated, NotFound
 from chassis.keys import open_signer
+from chassis.read_models import finish_rebuild
 from chassis.rpc_client import ServiceIdentity
 from tests.clocks import FixedClock
 from tests.tracking_svc.fleet import SEA_STAFF, Tracking, until, wire
@@ -17,7 +18,7 @@ from tests.tracking_svc.test_follow_vehicle import ride
 from tests.tracking_svc.timetable import departure, pattern
 from tests.tracking_svc.wires import refusal_of
 from tracking_svc import translate
-from tracking_svc.domain.departures import Availability
+from tracking_svc.domain.departures import READ_MODEL, Availability
 from tracking_svc.flows.watch_departure import told, watch_departure
 from tracking_svc.flows.watchers import Slot, Watchers
 from tracking_svc.use_cases.keep_availability import keep_availability
@@ -32,6 +33,7 @@ DepartureUpdate = live_pb2.DepartureUpdate
 async def running(tracking: Tracking, clock: FixedClock) -> Tracking:
     await tracking.store.write(keep_patterns, patterns=[pattern()])
     await tracking.store.write(keep_departures, departures=[departure()])
+    await tracking.store.write(finish_rebuild, name=READ_MODEL)
     clock.advance(600)
     return tracking
 

@@ -7,6 +7,8 @@ from functools import cached_property
 
 from tracking_svc.domain.line import Line, ShapePoint, draw
 
+READ_MODEL = "departures"
+"""What the read model of departures is called where it is written down that it was built."""
 KEPT = timedelta(days=2)
 """How long a departure is of interest after its end."""
 

@@ -56,7 +56,7 @@ class LiveCall:
 
 @dataclass(frozen=True, slots=True)
 class LiveDeparture:
-    """A departure as it runs; `occupancy` is None while nothing was told of its seats."""
+    """A departure as it runs; `occupancy` and `availability` are None while nothing was told of its seats."""
 
     departure: Departure
     state: DepartureState
@@ -65,6 +65,7 @@ class LiveDeparture:
     is_off_route: bool
     calls: tuple[LiveCall, ...]
     occupancy: Occupancy | None
+    availability: Availability | None
     observed_at: datetime
 
 
@@ -99,13 +100,17 @@ def live_calls(
     return tuple(calls)
 
 
-def live_state(departure: Departure, calls: tuple[LiveCall, ...]) -> DepartureState:
-    """Tell where a departure is in its life, by what its vehicle shows if that is more than booking says."""
+def live_state(departure: Departure, calls: tuple[LiveCall, ...], *, along: float = 0.0) -> DepartureState:
+    """Tell where a departure is in its life, by what its vehicle shows if that is more than booking says.
+
+    A vehicle that is so far along, in metres, has left although nobody saw it leave.
+    """
     if departure.state in NOT_RUNNING:
         return departure.state
     if calls[-1].arrived_at:
         return DepartureState.COMPLETED
-    if calls[0].departed_at or any(call.arrived_at for call in calls[1:]):
+    has_left = along > calls[0].call.distance_meters + LEFT_METERS
+    if has_left or calls[0].departed_at or any(call.arrived_at for call in calls[1:]):
         return DepartureState.DEPARTED
     return DepartureState.BOARDING if calls[0].arrived_at else departure.state
 

@@ -161,7 +161,8 @@ class Follower:
         progress, start = self.progress, ride.line.calls[0]
         place = self._locate(ride, at, x, y)
         if place is None:
-            is_off = progress.is_certain and (progress.is_off_route or at - progress.matched_at >= OFF_ROUTE)
+            is_on_its_way = progress.is_certain and progress.along < end_of(ride.line)
+            is_off = is_on_its_way and (progress.is_off_route or at - progress.matched_at >= OFF_ROUTE)
             self.progress = replace(progress, seen_at=at, is_off_route=is_off)
             return
         moved = Progress(progress.departure_id, place.along, at, at, is_certain=True)

@@ -1,16 +1,15 @@
 """Build a read model that was lost, or never was."""
 
 from chassis.logs import EventLog
+from chassis.read_models import finish_rebuild, is_rebuilt
 from chassis.store import Store
+from tracking_svc.domain.departures import READ_MODEL
 from tracking_svc.flows.learn_departures import Learning
 from tracking_svc.flows.timetable import Timetable
-from tracking_svc.queries.is_rebuilt import is_rebuilt
 from tracking_svc.store.work import Work
-from tracking_svc.use_cases.finish_rebuild import finish_rebuild
 
 log = EventLog(__name__)
 
-READ_MODEL = "departures"
 STEP_DEPARTURES = 200
 """What one call takes in well within the 50 ms that it may hold the writer."""
 

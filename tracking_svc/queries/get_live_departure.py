@@ -2,8 +2,9 @@
 
 from collections.abc import Collection
 
-from tracking_svc.domain.departures import Departure
-from tracking_svc.domain.errors import DepartureUnknown
+from chassis.read_models import is_rebuilt
+from tracking_svc.domain.departures import READ_MODEL, Departure
+from tracking_svc.domain.errors import DepartureUnknown, StillLearning
 from tracking_svc.domain.live import DELAY_KEPT, LiveDeparture, live_calls, live_state, occupancy_of
 from tracking_svc.domain.points import microseconds
 from tracking_svc.domain.vehicles import Freshness, Sighting, TrackedVehicle, Vehicle
@@ -11,9 +12,14 @@ from tracking_svc.store.work import Work
 
 
 def get_live_departure(work: Work, *, departure_id: str) -> LiveDeparture:
-    """Read a departure with its vehicle, its calls, its delay and how full it is; raise DepartureUnknown."""
+    """Read a departure with its vehicle, its calls, its delay and how full it is.
+
+    Raise DepartureUnknown, or StillLearning while nobody can tell.
+    """
     for live in live_departures(work, work.departures.find([departure_id]).values()):
         return live
+    if not is_rebuilt(work, name=READ_MODEL):
+        raise StillLearning(dependency="tracking")
     raise DepartureUnknown
 
 
@@ -36,12 +42,13 @@ def live_departures(work: Work, departures: Collection[Departure]) -> list[LiveD
         calls = live_calls(departure, pattern, visits[id_], delay_seconds=delays.get(id_), now=work.now, along=along)
         live = LiveDeparture(
             departure=departure,
-            state=live_state(departure, calls),
+            state=live_state(departure, calls, along=along),
             vehicle=vehicle_of(work, departure, sighting),
             delay_seconds=delays.get(id_),
             is_off_route=progress is not None and progress.is_off_route,
             calls=calls,
             occupancy=occupancy_of(seats.get(id_), calls),
+            availability=seats.get(id_),
             observed_at=work.now,
         )
         found.append(live)

@@ -57,7 +57,7 @@ class QuoteFaresRequest(_message.Message):
     QUOTES_FIELD_NUMBER: _builtins.int
     IS_WITHOUT_TOKENS_FIELD_NUMBER: _builtins.int
     is_without_tokens: _builtins.bool
-    """Leave the signatures out, for showing prices in a list."""
+    """Answer with the totals alone, unsigned, for showing prices in a list."""
     @_builtins.property
     def quotes(self) -> _containers.RepeatedCompositeFieldContainer[Global___QuoteFareRequest]: ...
     def __init__(

@@ -27,27 +27,29 @@ from headway.tracking.v1 import positions_pb2 as headway_dot_tracking_dot_v1_dot
 from headway.types.v1 import timetable_pb2 as headway_dot_types_dot_v1_dot_timetable__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eheadway/tracking/v1/live.proto\x12\x13headway.tracking.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#headway/tracking/v1/positions.proto\x1a headway/types/v1/timetable.proto\"\xba\x03\n\rLiveDeparture\x12\x14\n\x0c\x64\x65parture_id\x18\x01 \x01(\t\x12\x13\n\x0boperator_id\x18\x02 \x01(\t\x12/\n\x05state\x18\x03 \x01(\x0e\x32 .headway.types.v1.DepartureState\x12\x34\n\x07vehicle\x18\x04 \x01(\x0b\x32#.headway.tracking.v1.TrackedVehicle\x12\x1a\n\rdelay_seconds\x18\x05 \x01(\x05H\x00\x88\x01\x01\x12,\n\x05\x63\x61lls\x18\x06 \x03(\x0b\x32\x1d.headway.tracking.v1.LiveCall\x12\x31\n\toccupancy\x18\x07 \x01(\x0b\x32\x1e.headway.tracking.v1.Occupancy\x12/\n\x0bobserved_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cis_off_route\x18\t \x01(\x08\x12\x14\n\x0c\x66\x65\x65\x64_trip_id\x18\n \x01(\t\x12\x15\n\rfeed_route_id\x18\x0b \x01(\t\x12\x14\n\x0cservice_date\x18\x0c \x01(\tB\x10\n\x0e_delay_seconds\"\x9b\x03\n\x08LiveCall\x12\x10\n\x08sequence\x18\x01 \x01(\x05\x12\x0f\n\x07stop_id\x18\x02 \x01(\t\x12\x14\n\x0c\x66\x65\x65\x64_stop_id\x18\x03 \x01(\t\x12\x11\n\tstop_name\x18\x04 \x01(\t\x12\x10\n\x08timezone\x18\x05 \x01(\t\x12\x10\n\x08latitude\x18\x06 \x01(\x01\x12\x11\n\tlongitude\x18\x07 \x01(\x01\x12\x38\n\x14scheduled_arrival_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12:\n\x16scheduled_departure_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x07\x61rrival\x18\n \x01(\x0b\x32$.headway.tracking.v1.ExpectedArrival\x12.\n\narrived_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64\x65parted_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa2\x01\n\x0f\x45xpectedArrival\x12/\n\x0b\x65xpected_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65\x61rliest_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tlatest_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"k\n\tOccupancy\x12\x34\n\x06status\x18\x01 \x01(\x0e\x32$.headway.tracking.v1.OccupancyStatus\x12\x18\n\x0bload_factor\x18\x02 \x01(\x01H\x00\x88\x01\x01\x42\x0e\n\x0c_load_factor\"H\n\x0f\x44\x65partureUpdate\x12\x35\n\tdeparture\x18\x01 \x01(\x0b\x32\".headway.tracking.v1.LiveDeparture\"\x89\x01\n\rVehicleUpdate\x12\x34\n\x07vehicle\x18\x01 \x01(\x0b\x32#.headway.tracking.v1.TrackedVehicle\x12\x14\n\x0c\x64\x65parture_id\x18\x02 \x01(\t\x12\x1a\n\rdelay_seconds\x18\x03 \x01(\x05H\x00\x88\x01\x01\x42\x10\n\x0e_delay_seconds\"G\n\x0b\x42oundingBox\x12\r\n\x05south\x18\x01 \x01(\x01\x12\x0c\n\x04west\x18\x02 \x01(\x01\x12\r\n\x05north\x18\x03 \x01(\x01\x12\x0c\n\x04\x65\x61st\x18\x04 \x01(\x01*\xbf\x01\n\x0fOccupancyStatus\x12 \n\x1cOCCUPANCY_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16OCCUPANCY_STATUS_EMPTY\x10\x01\x12)\n%OCCUPANCY_STATUS_MANY_SEATS_AVAILABLE\x10\x02\x12(\n$OCCUPANCY_STATUS_FEW_SEATS_AVAILABLE\x10\x03\x12\x19\n\x15OCCUPANCY_STATUS_FULL\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eheadway/tracking/v1/live.proto\x12\x13headway.tracking.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#headway/tracking/v1/positions.proto\x1a headway/types/v1/timetable.proto\"\xfa\x03\n\rLiveDeparture\x12\x14\n\x0c\x64\x65parture_id\x18\x01 \x01(\t\x12\x13\n\x0boperator_id\x18\x02 \x01(\t\x12/\n\x05state\x18\x03 \x01(\x0e\x32 .headway.types.v1.DepartureState\x12\x34\n\x07vehicle\x18\x04 \x01(\x0b\x32#.headway.tracking.v1.TrackedVehicle\x12\x1a\n\rdelay_seconds\x18\x05 \x01(\x05H\x00\x88\x01\x01\x12,\n\x05\x63\x61lls\x18\x06 \x03(\x0b\x32\x1d.headway.tracking.v1.LiveCall\x12\x31\n\toccupancy\x18\x07 \x01(\x0b\x32\x1e.headway.tracking.v1.Occupancy\x12/\n\x0bobserved_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cis_off_route\x18\t \x01(\x08\x12\x14\n\x0c\x66\x65\x65\x64_trip_id\x18\n \x01(\t\x12\x15\n\rfeed_route_id\x18\x0b \x01(\t\x12\x14\n\x0cservice_date\x18\x0c \x01(\t\x12>\n\x0c\x61vailability\x18\r \x01(\x0b\x32(.headway.tracking.v1.SegmentAvailabilityB\x10\n\x0e_delay_seconds\"\x9b\x03\n\x08LiveCall\x12\x10\n\x08sequence\x18\x01 \x01(\x05\x12\x0f\n\x07stop_id\x18\x02 \x01(\t\x12\x14\n\x0c\x66\x65\x65\x64_stop_id\x18\x03 \x01(\t\x12\x11\n\tstop_name\x18\x04 \x01(\t\x12\x10\n\x08timezone\x18\x05 \x01(\t\x12\x10\n\x08latitude\x18\x06 \x01(\x01\x12\x11\n\tlongitude\x18\x07 \x01(\x01\x12\x38\n\x14scheduled_arrival_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12:\n\x16scheduled_departure_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x07\x61rrival\x18\n \x01(\x0b\x32$.headway.tracking.v1.ExpectedArrival\x12.\n\narrived_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64\x65parted_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa2\x01\n\x0f\x45xpectedArrival\x12/\n\x0b\x65xpected_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65\x61rliest_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tlatest_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"L\n\x13SegmentAvailability\x12\x10\n\x08\x63\x61pacity\x18\x01 \x01(\x05\x12\x12\n\nseats_free\x18\x02 \x03(\x05\x12\x0f\n\x07version\x18\x03 \x01(\x03\"k\n\tOccupancy\x12\x34\n\x06status\x18\x01 \x01(\x0e\x32$.headway.tracking.v1.OccupancyStatus\x12\x18\n\x0bload_factor\x18\x02 \x01(\x01H\x00\x88\x01\x01\x42\x0e\n\x0c_load_factor\"H\n\x0f\x44\x65partureUpdate\x12\x35\n\tdeparture\x18\x01 \x01(\x0b\x32\".headway.tracking.v1.LiveDeparture\"\x89\x01\n\rVehicleUpdate\x12\x34\n\x07vehicle\x18\x01 \x01(\x0b\x32#.headway.tracking.v1.TrackedVehicle\x12\x14\n\x0c\x64\x65parture_id\x18\x02 \x01(\t\x12\x1a\n\rdelay_seconds\x18\x03 \x01(\x05H\x00\x88\x01\x01\x42\x10\n\x0e_delay_seconds\"G\n\x0b\x42oundingBox\x12\r\n\x05south\x18\x01 \x01(\x01\x12\x0c\n\x04west\x18\x02 \x01(\x01\x12\r\n\x05north\x18\x03 \x01(\x01\x12\x0c\n\x04\x65\x61st\x18\x04 \x01(\x01*\xbf\x01\n\x0fOccupancyStatus\x12 \n\x1cOCCUPANCY_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16OCCUPANCY_STATUS_EMPTY\x10\x01\x12)\n%OCCUPANCY_STATUS_MANY_SEATS_AVAILABLE\x10\x02\x12(\n$OCCUPANCY_STATUS_FEW_SEATS_AVAILABLE\x10\x03\x12\x19\n\x15OCCUPANCY_STATUS_FULL\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'headway.tracking.v1.live_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OCCUPANCYSTATUS']._serialized_start=1580
-  _globals['_OCCUPANCYSTATUS']._serialized_end=1771
+  _globals['_OCCUPANCYSTATUS']._serialized_start=1722
+  _globals['_OCCUPANCYSTATUS']._serialized_end=1913
   _globals['_LIVEDEPARTURE']._serialized_start=160
-  _globals['_LIVEDEPARTURE']._serialized_end=602
-  _globals['_LIVECALL']._serialized_start=605
-  _globals['_LIVECALL']._serialized_end=1016
-  _globals['_EXPECTEDARRIVAL']._serialized_start=1019
-  _globals['_EXPECTEDARRIVAL']._serialized_end=1181
-  _globals['_OCCUPANCY']._serialized_start=1183
-  _globals['_OCCUPANCY']._serialized_end=1290
-  _globals['_DEPARTUREUPDATE']._serialized_start=1292
-  _globals['_DEPARTUREUPDATE']._serialized_end=1364
-  _globals['_VEHICLEUPDATE']._serialized_start=1367
-  _globals['_VEHICLEUPDATE']._serialized_end=1504
-  _globals['_BOUNDINGBOX']._serialized_start=1506
-  _globals['_BOUNDINGBOX']._serialized_end=1577
+  _globals['_LIVEDEPARTURE']._serialized_end=666
+  _globals['_LIVECALL']._serialized_start=669
+  _globals['_LIVECALL']._serialized_end=1080
+  _globals['_EXPECTEDARRIVAL']._serialized_start=1083
+  _globals['_EXPECTEDARRIVAL']._serialized_end=1245
+  _globals['_SEGMENTAVAILABILITY']._serialized_start=1247
+  _globals['_SEGMENTAVAILABILITY']._serialized_end=1323
+  _globals['_OCCUPANCY']._serialized_start=1325
+  _globals['_OCCUPANCY']._serialized_end=1432
+  _globals['_DEPARTUREUPDATE']._serialized_start=1434
+  _globals['_DEPARTUREUPDATE']._serialized_end=1506
+  _globals['_VEHICLEUPDATE']._serialized_start=1509
+  _globals['_VEHICLEUPDATE']._serialized_end=1646
+  _globals['_BOUNDINGBOX']._serialized_start=1648
+  _globals['_BOUNDINGBOX']._serialized_end=1719
 # @@protoc_insertion_point(module_scope)

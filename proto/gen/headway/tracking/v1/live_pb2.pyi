@@ -62,6 +62,7 @@ class LiveDeparture(_message.Message):
     FEED_TRIP_ID_FIELD_NUMBER: _builtins.int
     FEED_ROUTE_ID_FIELD_NUMBER: _builtins.int
     SERVICE_DATE_FIELD_NUMBER: _builtins.int
+    AVAILABILITY_FIELD_NUMBER: _builtins.int
     departure_id: _builtins.str
     operator_id: _builtins.str
     state: _timetable_pb2.DepartureState.ValueType
@@ -83,6 +84,10 @@ class LiveDeparture(_message.Message):
     def occupancy(self) -> Global___Occupancy: ...
     @_builtins.property
     def observed_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def availability(self) -> Global___SegmentAvailability:
+        """Absent while nothing was told of its seats."""
+
     def __init__(
         self,
         *,
@@ -98,10 +103,11 @@ class LiveDeparture(_message.Message):
         feed_trip_id: _builtins.str = ...,
         feed_route_id: _builtins.str = ...,
         service_date: _builtins.str = ...,
+        availability: Global___SegmentAvailability | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_delay_seconds", b"_delay_seconds", "delay_seconds", b"delay_seconds", "observed_at", b"observed_at", "occupancy", b"occupancy", "vehicle", b"vehicle"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_delay_seconds", b"_delay_seconds", "availability", b"availability", "delay_seconds", b"delay_seconds", "observed_at", b"observed_at", "occupancy", b"occupancy", "vehicle", b"vehicle"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_delay_seconds", b"_delay_seconds", "calls", b"calls", "delay_seconds", b"delay_seconds", "departure_id", b"departure_id", "feed_route_id", b"feed_route_id", "feed_trip_id", b"feed_trip_id", "is_off_route", b"is_off_route", "observed_at", b"observed_at", "occupancy", b"occupancy", "operator_id", b"operator_id", "service_date", b"service_date", "state", b"state", "vehicle", b"vehicle"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_delay_seconds", b"_delay_seconds", "availability", b"availability", "calls", b"calls", "delay_seconds", b"delay_seconds", "departure_id", b"departure_id", "feed_route_id", b"feed_route_id", "feed_trip_id", b"feed_trip_id", "is_off_route", b"is_off_route", "observed_at", b"observed_at", "occupancy", b"occupancy", "operator_id", b"operator_id", "service_date", b"service_date", "state", b"state", "vehicle", b"vehicle"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__delay_seconds: _TypeAlias = _typing.Literal["delay_seconds"]  # noqa: Y015
     _WhichOneofArgType__delay_seconds: _TypeAlias = _typing.Literal["_delay_seconds", b"_delay_seconds"]  # noqa: Y015
@@ -199,6 +205,37 @@ class ExpectedArrival(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExpectedArrival: _TypeAlias = ExpectedArrival  # noqa: Y015
+
+@_typing.final
+class SegmentAvailability(_message.Message):
+    """How many seats are free, as booking last told."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAPACITY_FIELD_NUMBER: _builtins.int
+    SEATS_FREE_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    capacity: _builtins.int
+    version: _builtins.int
+    """Rises with every change of the seats of this departure."""
+    @_builtins.property
+    def seats_free(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """One number a segment, in order: from each call to the next."""
+
+    def __init__(
+        self,
+        *,
+        capacity: _builtins.int = ...,
+        seats_free: _abc.Iterable[_builtins.int] | None = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "seats_free", b"seats_free", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SegmentAvailability: _TypeAlias = SegmentAvailability  # noqa: Y015
 
 @_typing.final
 class Occupancy(_message.Message):
