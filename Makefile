@@ -1,7 +1,7 @@
 # What people and CI do here. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up test check prove-quick prove bench bench-quick format proto openapi lock
+.PHONY: help setup setup-dev demo up test check prove-quick prove proof bench bench-quick format proto openapi lock
 
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
@@ -49,10 +49,15 @@ check: setup-dev ## Check format, lint, types and, with tests/architecture, impo
 	@$(BIN)/pytest --quiet tests/architecture
 
 prove-quick: setup-dev ## Break things on purpose, as much as CI has time for (ARGS=--seed=N takes other dice).
+	@rm -rf build/proof
 	@$(BIN)/pytest tests/faults -m "not release" --numprocesses=2 --dist=worksteal $(ARGS)
 
 prove: setup-dev ## Break things on purpose for hours, as before a release.
+	@rm -rf build/proof
 	@$(BIN)/pytest tests/faults --numprocesses=2 --dist=worksteal $(ARGS)
+
+proof: ## Write the counts of the last of these two into docs/proof.md.
+	@$(BIN)/python -m tests.faults.proof
 
 format: setup-dev ## Put the code into its form and mend what ruff can mend.
 	@$(BIN)/ruff check --fix

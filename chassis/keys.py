@@ -17,6 +17,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
 from chassis.errors import NotAuthenticated
+from chassis.files import sync_folder
 from chassis.logs import EventLog
 
 log = EventLog(__name__)
@@ -164,3 +165,4 @@ def write_once(path: Path, content: Mapping[str, object]) -> None:
         os.fsync(file.fileno())
         with suppress(FileExistsError):
             os.link(file.name, path)
+    sync_folder(path.parent)

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
+from chassis.files import sync_folder
 from cli.outcomes import SetupError
 
 LOGS_KEPT = 5
@@ -45,10 +47,13 @@ def load_secrets(path: Path) -> dict[str, str]:
 
 
 def write_whole(path: Path, content: Mapping[str, object]) -> None:
-    """Write a JSON file that nobody ever sees half written, for its owner's eyes (mode 0600)."""
+    """Write a JSON file, mode 0600, that nobody ever sees half written, not even after a power cut."""
     with NamedTemporaryFile("w", dir=path.parent, prefix=f"{path.name}.", delete=False) as file:
         json.dump(content, file, indent=2)
+        file.flush()
+        os.fsync(file.fileno())
     Path(file.name).replace(path)
+    sync_folder(path.parent)
 
 
 def prepare_logs(folder: Path, names: Iterable[str]) -> None:

@@ -1,15 +1,16 @@
 """What the fault runs are told from outside, and where they write down what they came to."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
+from tests.faults import proof
 from tests.faults.people import Person, everybody, something_on_sale
 from tests.system.running_stack import Stack, running
 
-FIGURES = Path(__file__).parents[2] / "build" / "proof"
+BEGAN = time.time()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,10 +28,19 @@ def keep_figures(request: pytest.FixtureRequest) -> Callable[..., None]:
     """Keep the figures of a run for docs/proof.md, under a name; a later run of the name replaces them."""
 
     def keep(name: str, **figures: object) -> None:
-        FIGURES.mkdir(parents=True, exist_ok=True)
-        (FIGURES / f"{name}.json").write_text(json.dumps(figures, indent=2))
+        proof.FIGURES.mkdir(parents=True, exist_ok=True)
+        (proof.FIGURES / f"{name}.json").write_text(json.dumps(figures, indent=2))
 
     return keep
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
+    """Say how often what was tried in this run, and remember when some of it failed."""
+    if exitstatus:
+        proof.FIGURES.mkdir(parents=True, exist_ok=True)
+        proof.FAILED.touch()
+    for what, count, more in proof.rows(since=BEGAN):
+        terminalreporter.write_line(f"{count:>9,}  {what}{f': {more}' if more else ''}")
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,6 @@
 """The disk is full, or loses its power, while riders book: what was acknowledged is there, and it goes on by itself."""
 
 import asyncio
-import os
-import signal
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -15,7 +13,6 @@ import pytest
 from tests.faults.disks import Ballast, can_mount, mortal_disk, small_disk
 from tests.faults.lives import World, live
 from tests.faults.nemesis import waited
-from tests.faults.points import PROCESSES
 from tests.faults.replay import told
 from tests.faults.riders import Market
 from tests.faults.test_guards import calm
@@ -67,9 +64,7 @@ async def test_a_power_cut_loses_nothing_that_was_acknowledged(
 
     def restart(world: World) -> None:
         # Its children die with it; a disk is let go only by the dead.
-        pids = [world.stack.process.pid, *(world.stack.pid(name) for name in (*PROCESSES, "nats", "payments"))]
-        for pid in pids:
-            os.kill(pid, signal.SIGKILL)
+        world.stack.process.kill()
         world.stack.process.wait()
         let_go()
         disk.mount()
