@@ -151,6 +151,18 @@ class Places:
                 del self._taken[caller]
 
 
+EVENT = {
+    "type": "object",
+    "required": ["event", "data"],
+    "properties": {
+        "id": {"type": "string", "description": "What a client that comes back sends as Last-Event-ID"},
+        "event": {"type": "string"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
+"""One event of a stream, in JSON Schema."""
+
+
 class EventStream(Response):
     """The events of a topic until the client goes, its time is over or we stop."""
 

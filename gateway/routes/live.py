@@ -13,7 +13,7 @@ from gateway.limits import address_block
 from gateway.live import Area
 from gateway.problems import problems
 from gateway.schemas.shapes import BOX_PATTERN, Id, PathId
-from gateway.streams import EventStream, Topic, Wants
+from gateway.streams import EVENT, EventStream, Topic, Wants
 
 router = Router(tags=["Rider"])
 
@@ -21,6 +21,7 @@ Box = Annotated[
     Annotated[str, StringConstraints(pattern=BOX_PATTERN)] | None,
     Query(description="West, south, east, north in degrees; a west beyond the east goes over the date line"),
 ]
+EVENTS: dict[int | str, dict[str, Any]] = {200: {"content": {EventStream.media_type: {"schema": EVENT}}}}
 LastEventId = Annotated[
     str, Header(alias="Last-Event-ID", max_length=64, description="The newest event heard; browsers send it themselves")
 ]
@@ -31,7 +32,7 @@ LastEventId = Annotated[
     summary="Follow a ride as it happens",
     response_class=EventStream,
     status_code=200,  # which FastAPI would look for in the class
-    responses=problems("not_found"),
+    responses=problems("not_found") | EVENTS,
 )
 async def watch_departure(
     departure_id: PathId, request: Request, call: Anonymous, last_event_id: LastEventId = ""
@@ -46,7 +47,13 @@ async def watch_departure(
     return stream(request, call, topic, last_event_id)
 
 
-@router.get("/live/stream", summary="Follow the vehicles of a map", response_class=EventStream, status_code=200)
+@router.get(
+    "/live/stream",
+    summary="Follow the vehicles of a map",
+    response_class=EventStream,
+    status_code=200,
+    responses=EVENTS,
+)
 async def watch_vehicles(
     request: Request, call: Anonymous, bbox: Box = None, operator_id: Id | None = None, last_event_id: LastEventId = ""
 ) -> EventStream:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.faults import proof
-from tests.faults.people import Person, everybody, something_on_sale
+from tests.faults.people import Crowd, Person
 from tests.system.running_stack import Stack, running
 
 BEGAN = time.time()
@@ -53,6 +53,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
-def people(stack: Stack) -> dict[str, Person]:
-    something_on_sale(stack)
-    return everybody(stack)
+def crowd(stack: Stack) -> Crowd:
+    return Crowd(stack)
+
+
+@pytest.fixture
+def people(crowd: Crowd) -> dict[str, Person]:
+    """One caller of every kind, whose tokens are good for some minutes more."""
+    return crowd.signed_in(now_seconds=time.monotonic())

@@ -1,11 +1,13 @@
 """One caller of every kind: each role, a guest, a device, a program and nobody, by the gateway's own data."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import httpx2
 
 from gateway.accounts.domain.roles import ROLES, STAFF, Role
+from gateway.accounts.tokens import ACCESS_TTL
 from tests.system.deadlines import until
 from tests.system.journey import checked, coach, key, publish
 from tests.system.running_stack import Stack, admin, client
@@ -28,30 +30,51 @@ class Person:
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
 
-def everybody(stack: Stack) -> dict[str, Person]:
-    """Let one of each kind sign in; staff work for one operator, the program for every one."""
-    with admin(stack) as operator, client(stack) as anybody:
-        program = operator.headers["Authorization"].partition(" ")[2]
-        found = [
-            Person(NOBODY, "", frozenset()),
-            Person(GUEST, checked(anybody.post("/guests"), 201)["access_token"], ROLES[Role.RIDER]),
-            Person(PROGRAM, program, ROLES[Role.OPERATOR]),
-            Person(DEVICE, device_token(operator), frozenset({"positions:write"})),
-            *(Person(role.value, token_of(operator, anybody, role), ROLES[role]) for role in Role),
-        ]
-    return {person.name: person for person in found}
+class Crowd:
+    """Accounts of every kind on a system that has something to find; who asks late gets new tokens."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._people: dict[str, Person] = {}
+        self._until_seconds = 0.0
+        with admin(stack) as operator, client(stack) as anybody:
+            something_on_sale(operator)
+            for role in Role:
+                create_account(operator, anybody, role)
+            self._device_token = device_token(operator)
+
+    def signed_in(self, *, now_seconds: float) -> dict[str, Person]:
+        """Let one of each kind sign in; staff work for one operator, the program for every one."""
+        if now_seconds >= self._until_seconds:
+            self._people = {person.name: person for person in self._everybody()}
+            self._until_seconds = now_seconds + ACCESS_TTL.total_seconds() / 3
+        return self._people
+
+    def _everybody(self) -> Iterator[Person]:
+        with admin(self._stack) as operator, client(self._stack) as anybody:
+            yield Person(NOBODY, "", frozenset())
+            yield Person(GUEST, checked(anybody.post("/guests"), 201)["access_token"], ROLES[Role.RIDER])
+            yield Person(PROGRAM, operator.headers["Authorization"].partition(" ")[2], ROLES[Role.OPERATOR])
+            yield Person(DEVICE, self._device_token, frozenset({"positions:write"}))
+            for role in Role:
+                yield Person(role.value, token_of(anybody, role), ROLES[role])
 
 
-def token_of(operator: httpx2.Client, anybody: httpx2.Client, role: Role) -> str:
-    """Make an account of a role and sign in."""
-    name = f"some.{role.value}@example.com"
-    account: dict[str, Any] = {"email": name, "password": PASSWORD, "name": "Ada"}
+def email_of(role: Role) -> str:
+    return f"some.{role.value}@example.com"
+
+
+def create_account(operator: httpx2.Client, anybody: httpx2.Client, role: Role) -> None:
+    account: dict[str, Any] = {"email": email_of(role), "password": PASSWORD, "name": "Ada"}
     if role in STAFF:
         made = operator.post("/users", json={**account, "role": role.value, "operator_id": OURS})
     else:
         made = anybody.post("/riders", json=account)
     checked(made, 201)
-    form = {"grant_type": "password", "username": name, "password": PASSWORD}
+
+
+def token_of(anybody: httpx2.Client, role: Role) -> str:
+    form = {"grant_type": "password", "username": email_of(role), "password": PASSWORD}
     return str(checked(anybody.post("/oauth/token", data=form), 200)["access_token"])
 
 
@@ -64,8 +87,7 @@ def device_token(operator: httpx2.Client) -> str:
     return str(checked(operator.post(f"{path}/device-tokens"), 201)["token"])
 
 
-def something_on_sale(stack: Stack) -> None:
+def something_on_sale(operator: httpx2.Client) -> None:
     """Leave something that generated requests may find."""
-    with admin(stack) as operator:
-        publish(operator, coach(operator_id=OURS))
-        publish(operator, coach(operator_id=FOREIGN))
+    publish(operator, coach(operator_id=OURS))
+    publish(operator, coach(operator_id=FOREIGN))

@@ -50,8 +50,8 @@ class Doors:
         except aio.AioRpcError as error:
             code, why = error.code(), f"{error.code().name}: {error.details()}"
         self.codes[code.name] += 1
-        # What our own library says now and then when a call is over just as its deadline comes; nobody sent it.
-        if rpc.is_endless and why.endswith("Internal error from Core"):
+        # What our own library says of a call that is over before all is sent, or just as its deadline comes.
+        if why.endswith("Internal error from Core"):
             return
         if code in BROKEN or (code is grpc.StatusCode.DEADLINE_EXCEEDED and not rpc.is_endless):
             told = {"rpc": rpc.name, "base64": base64.b64encode(raw).decode(), "why": why}
