@@ -40,7 +40,7 @@ up: setup ## Start everything and stay until Ctrl-C.
 	@$(BIN)/headway up $(ARGS)
 
 test: setup-dev ## Run the tests but for the fault runs (ARGS go to pytest).
-	@$(BIN)/pytest --ignore=tests/faults --numprocesses=2 --dist=loadfile -m "not release" $(ARGS)
+	@$(BIN)/pytest --ignore=tests/faults --timeout=7200 --numprocesses=2 --dist=loadfile -m "not release" $(ARGS)
 
 check: setup-dev ## Check format, lint, types and, with tests/architecture, imports, names, sizes, contracts, locks.
 	@$(BIN)/ruff format --check
@@ -50,11 +50,11 @@ check: setup-dev ## Check format, lint, types and, with tests/architecture, impo
 
 prove-quick: setup-dev ## Break things on purpose, as much as CI has time for (ARGS=--seed=N takes other dice).
 	@rm -rf build/proof
-	@$(BIN)/pytest tests/faults -m "not release" --numprocesses=2 --dist=worksteal $(ARGS)
+	@$(BIN)/pytest tests/faults -m "not release" --timeout=900 --numprocesses=2 --dist=worksteal $(ARGS)
 
 prove: setup-dev ## Break things on purpose for hours, as before a release.
 	@rm -rf build/proof
-	@$(BIN)/pytest tests/faults --numprocesses=2 --dist=worksteal $(ARGS)
+	@$(BIN)/pytest tests/faults --timeout=7200 --numprocesses=2 --dist=worksteal $(ARGS)
 
 proof: ## Write the counts of the last of these two into docs/proof.md.
 	@$(BIN)/python -m tests.faults.proof

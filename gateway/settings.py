@@ -32,6 +32,8 @@ class GatewaySettings(Settings):
     demo_operator_id: str = "*"
     # Server-sent events: how many clients at once, together.
     streams_max: int = Field(default=5000, ge=0)
+    # After how long each is let go, to come back to any gateway there is by then.
+    stream_seconds_max: float = Field(default=3600, gt=0)
     # Where devices open their gRPC stream; the tracking service's own address when empty.
     public_grpc_address: str = ""
 

@@ -169,7 +169,7 @@ class EventStream(Response):
     media_type = "text/event-stream"
 
     def __init__(
-        self, topic: Topic, *, place: Any, last_event_id: str, seconds: float | None, wants: Wants | None = None
+        self, topic: Topic, *, place: Any, last_event_id: str, seconds: float, wants: Wants | None = None
     ) -> None:
         self.status_code, self.background = 200, None
         self.init_headers(HEADERS)

@@ -41,7 +41,8 @@ async def watch_departure(
 
     `position` tells `vehicle`, `arrival` tells `calls`, `delay_seconds` and `off_route`, `availability` tells
     `availability` and `occupancy`, and `state` again all of it. Who reads slowly is told the newest only; who comes
-    back, what has changed meanwhile. The stream ends with the token, if one was sent.
+    back, what has changed meanwhile. The stream ends with the token, if one was sent,
+    and after an hour.
     """
     topic = await request.app.state.live.departure(departure_id, seconds=call.timeout)
     return stream(request, call, topic, last_event_id)
@@ -76,4 +77,6 @@ def box_of(text: str) -> tuple[float, float, float, float]:
 def stream(request: Request, call: Call, topic: Topic, last_event_id: str, wants: Wants | None = None) -> EventStream:
     """Answer with the events of a topic."""
     place: Any = request.app.state.live.places.taken(call.caller.subject or address_block(request.scope))
-    return EventStream(topic, place=place, last_event_id=last_event_id, seconds=token_ends_in(request), wants=wants)
+    most = request.app.state.settings.stream_seconds_max
+    seconds = min(most, ends) if (ends := token_ends_in(request)) is not None else most
+    return EventStream(topic, place=place, last_event_id=last_event_id, seconds=seconds, wants=wants)

@@ -46,7 +46,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """One running system for all that send it nonsense; nobody in it may die of that."""
-    with running(tmp_path_factory.mktemp("fuzzed") / "data") as started:
+    brief = {"GATEWAY_STREAM_SECONDS_MAX": "0.2"}
+    with running(tmp_path_factory.mktemp("fuzzed") / "data", environment=brief) as started:
         before = dict(started.ready["pids"])
         yield started
         assert {name: started.pid(name) for name in before} == before

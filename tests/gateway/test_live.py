@@ -228,6 +228,22 @@ async def test_it_ends_with_the_token_that_was_sent(gateway: Process, road: Road
         assert refused.head.startswith("HTTP/1.1 401")
 
 
+async def test_it_ends_after_as_long_as_one_may_last(tracking: Server, tmp_path: Path):
+    road = Road(tracking.services, asyncio.Queue())
+    process = Process(tmp_path, GATEWAY_STREAM_SECONDS_MAX="0.5", GATEWAY_TRACKING_ADDRESS=tracking.address)
+    try:
+        await asyncio.to_thread(process.wait_until_up)
+        road.departure.put_nowait(runs())
+        for sent in ({}, token(tmp_path, seconds=60)):
+            async with listening(process.port, road.path, **sent) as client:
+                began = time.monotonic()
+                await client.event()
+                assert await client.heard() is None
+                assert 0.3 < time.monotonic() - began < 3
+    finally:
+        await asyncio.to_thread(process.stop)
+
+
 async def test_what_tracking_does_not_know_is_not_found(gateway: Process, road: Road):
     road.services.fails("WatchDeparture", NotFound())
     async with httpx2.AsyncClient() as client:
