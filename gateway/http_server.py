@@ -58,8 +58,8 @@ class BoundedHttp(HttpToolsProtocol):
         self.transport.set_write_buffer_limits(high=UNSENT_BYTES_MAX)
 
     def write(self, chunk: bytes) -> None:
-        """Send a chunk, unless the client has just gone."""
-        if not self.transport.is_closing():
+        """Send chunks, unless the client has just gone."""
+        if chunk and not self.transport.is_closing():
             self.transport.write(chunk)
 
     def hang_up(self) -> None:

@@ -14,11 +14,14 @@ from headway.tracking.v1.tracking_service_pb2_grpc import TrackingServiceStub
 
 from chassis.errors import Failure, Unavailable
 from chassis.lifecycle import stop_tasks
+from chassis.logs import EventLog
 from chassis.rpc_client import ServiceIdentity, reading_failures
 from chassis.rpc_errors import code_of
 from gateway.schemas.live import LiveDeparture, RunningVehicle
 from gateway.schemas.vehicles import Freshness, TrackedVehicle
 from gateway.streams import Event, Places, Topic
+
+log = EventLog(__name__)
 
 BEAT_SECONDS = 15.0
 IDLE_BEATS_MAX = 2
@@ -71,14 +74,17 @@ class Watch:
         self.task = asyncio.get_running_loop().create_task(self._run(), context=Context())
 
     async def _run(self) -> None:
+        failure: Failure | None = None
         try:
             while (failure := await self._listen()) is None or code_of(failure) is not StatusCode.NOT_FOUND:
                 if not self.begun.done():
-                    break
+                    return
                 await asyncio.sleep(AGAIN_SECONDS)
+        except Exception:
+            log.bug("watch_failed")
+        finally:
             if not self.begun.done():
                 self.begun.set_exception(failure or Unavailable(dependency="tracking"))
-        finally:
             self.topic.end()
 
     async def _listen(self) -> Failure | None:

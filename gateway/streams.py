@@ -7,7 +7,7 @@ import asyncio
 import re
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ RETRY_MS_MIN, RETRY_MS_MAX = 1000, 3000
 """After how long browsers come back by themselves; not all at once."""
 WAIT_SECONDS = 10.0
 BEATS_MISSED_MAX = 2
+GATHER_SECONDS = 0.02
 
 Wants = Callable[[Any], bool]
 
@@ -32,6 +33,14 @@ class Event(NamedTuple):
 
     number: int
     frame: bytes
+
+
+class Told(NamedTuple):
+    """An event on its way: which thing it is the newest about, and what it is about for those who do not want all."""
+
+    key: str
+    frame: bytes
+    about: Any
 
 
 def frame_of(text: bytes) -> bytes:
@@ -52,20 +61,23 @@ class Listener:
         self._slot: dict[str, bytes] = {}
         self._beats_missed = 0
 
-    def tell(self, key: str, frame: bytes) -> None:
-        """Write an event about a thing, or keep it as the newest one."""
+    def tell(self, told: Sequence[Told], joined: bytes) -> None:
+        """Write what was told, of which `joined` is the whole, or keep the newest about each thing."""
+        if self.wants:
+            told = [one for one in told if self.wants(one.about)]
+            joined = b"".join(one.frame for one in told)
         if not self._line.is_full:
-            self._line.write(frame)
+            self._line.write(joined)
             return
-        # What is newest goes last: an older event of another kind may tell of the same thing.
-        self._slot.pop(key, None)
-        self._slot[key] = frame
+        for one in told:
+            # What is newest goes last: an older event of another kind may tell of the same thing.
+            self._slot.pop(one.key, None)
+            self._slot[one.key] = one.frame
 
     def resume(self) -> None:
         """Write what waits, now that there is room."""
         waiting, self._slot = self._slot, {}
-        if waiting:
-            self._line.write(b"".join(waiting.values()))
+        self._line.write(b"".join(waiting.values()))
 
     def beat(self) -> None:
         """Give a sign of life; hang up on a client that has read nothing since the beat before the last."""
@@ -94,6 +106,8 @@ class Topic:
         self._whole = whole
         self._name = secrets.token_hex(4)
         self._number = 0
+        self._told: list[Told] = []
+        self._pause: asyncio.Handle | None = None
 
     def write(self, name: str, content: str) -> Event:
         """Write the next event; `content` is JSON."""
@@ -102,12 +116,26 @@ class Topic:
         return Event(self._number, frame_of(text.encode()))
 
     def tell(self, key: str, event: Event, about: Any = None) -> None:
-        """Tell the newest about a thing to all who want it."""
+        """Tell the newest about a thing to all who want it: now, or with all else that is told in a moment."""
         self.newest.pop(key, None)
         self.newest[key] = event, about
-        for listener in self.listeners:
-            if listener.wants is None or listener.wants(about):
-                listener.tell(key, event.frame)
+        self._told.append(Told(key, event.frame, about))
+        if self._pause is None:
+            self._pause = asyncio.get_running_loop().call_soon(self._go_on)
+
+    def flush(self) -> None:
+        """Write what was told and is not written yet."""
+        told, self._told = self._told, []
+        joined = b"".join(one.frame for one in told)
+        for listener in self.listeners if told else ():
+            listener.tell(told, joined)
+
+    def _go_on(self) -> None:
+        """Write, and let what follows at once share a write: sending is what a delivery costs."""
+        self._pause = None
+        if self._told:
+            self.flush()
+            self._pause = asyncio.get_running_loop().call_later(GATHER_SECONDS, self._go_on)
 
     def since(self, last_event_id: str, wants: Wants | None) -> bytes:
         """Give what has changed since an event, or all there is to who has heard none of ours."""
@@ -119,7 +147,8 @@ class Topic:
         return b"".join(event.frame for event in found if event.number > (last or 0))
 
     def end(self) -> None:
-        """Let all go."""
+        """Let all go, once they have heard everything."""
+        self.flush()
         for listener in self.listeners:
             listener.end()
 
@@ -199,6 +228,7 @@ class EventStream(Response):
                 listener = Listener(line, ends, self._wants)
                 line.listen(listener)
                 retry = frame_of(b"retry: %d\n\n" % (RETRY_MS_MIN + secrets.randbelow(RETRY_MS_MAX - RETRY_MS_MIN)))
+                topic.flush()  # or what is not written yet would be told twice
                 line.write(retry + topic.since(self._last_event_id, self._wants))
                 topic.listeners.add(listener)
                 while (await receive())["type"] != "http.disconnect":

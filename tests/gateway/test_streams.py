@@ -12,7 +12,7 @@ from chassis.keys import open_signer
 from chassis.rpc_client import ServiceIdentity
 from gateway.backends import Backends
 from gateway.live import IDLE_BEATS_MAX, FollowedFleet, Live
-from gateway.streams import BEATS_MISSED_MAX, SIGN_OF_LIFE, Listener, Places, Topic
+from gateway.streams import BEATS_MISSED_MAX, GATHER_SECONDS, SIGN_OF_LIFE, Listener, Places, Told, Topic
 from tests.gateway.recording_services import RecordingServices, recording_server
 from tests.gateway.test_live import moved, runs
 from tests.tracking_svc.fleet import until
@@ -29,10 +29,15 @@ class Line:
         self.is_up = True
 
     def write(self, chunk: bytes) -> None:
-        self.written.append(chunk)
+        if chunk:
+            self.written.append(chunk)
 
     def hang_up(self) -> None:
         self.is_up = False
+
+
+def tell(to: Any, key: str, frame: bytes) -> None:
+    to.tell([Told(key, frame, None)], frame)
 
 
 def listener(line: Line) -> Any:
@@ -43,7 +48,7 @@ def test_a_client_that_reads_is_told_at_once():
     line = Line()
     found = listener(line)
     for number in range(3):
-        found.tell("position", b"%d" % number)
+        tell(found, "position", b"%d" % number)
     found.resume()
     assert line.written == [b"0", b"1", b"2"]
 
@@ -53,14 +58,14 @@ def test_a_client_that_does_not_read_keeps_the_newest_of_each_thing_in_the_order
     found = listener(line)
     line.is_full = True
     for number in range(1000):
-        found.tell("position", b"position %d," % number)
+        tell(found, "position", b"position %d," % number)
         if number == 5:
-            found.tell("state", b"state 5,")
+            tell(found, "state", b"state 5,")
     assert line.written == []
     line.is_full = False
     found.resume()
     assert line.written == [b"state 5,position 999,"]
-    found.tell("state", b"state 6,")
+    tell(found, "state", b"state 6,")
     assert line.written[1:] == [b"state 6,"]
 
 
@@ -82,15 +87,35 @@ def test_signs_of_life_come_with_every_beat_and_end_for_who_never_reads():
     assert (line.is_up, len(line.written)) == (False, 2)
 
 
-def test_who_does_not_want_it_is_not_told():
+async def test_who_does_not_want_it_is_not_told():
     topic, lines = Topic(), [Line(), Line()]
     topic.listeners = {listener(lines[0]), listener(lines[1])}
     for one in topic.listeners:
         one.wants = (lambda about: about == "even") if one._line is lines[0] else None
     for number in range(4):
         topic.tell(f"veh_{number}", topic.write("position", str(number)), "odd" if number % 2 else "even")
-    assert [len(line.written) for line in lines] == [2, 4]
+    topic.flush()
+    assert [b"".join(line.written).count(b"event: ") for line in lines] == [2, 4]
     assert topic.since("", lambda about: about == "odd").count(b"event: ") == 2
+
+
+async def test_what_is_told_at_once_shares_a_write_and_the_first_does_not_wait():
+    topic, line, loop = Topic(), Line(), asyncio.get_running_loop()
+    topic.listeners = {listener(line)}
+    for name in ("position", "arrival"):
+        topic.tell(name, topic.write(name, "{}"))
+    began = loop.time()
+    await until(lambda: line.written)
+    assert loop.time() - began < GATHER_SECONDS
+    for name in ("position", "arrival", "state"):
+        topic.tell(name, topic.write(name, "{}"))
+        await asyncio.sleep(0)
+    await until(lambda: len(line.written) == 2)
+    assert loop.time() - began >= GATHER_SECONDS
+    assert [written.count(b"event: ") for written in line.written] == [2, 3]
+    topic.tell("state", topic.write("state", "{}"))
+    topic.end()
+    assert len(line.written) == 3
 
 
 def test_a_place_is_given_back_however_a_stream_ends():
@@ -102,7 +127,7 @@ def test_a_place_is_given_back_however_a_stream_ends():
     assert (len(places), dict(places._taken)) == (0, {})
 
 
-def test_a_vehicle_that_falls_silent_is_told_of_twice_and_then_forgotten():
+async def test_a_vehicle_that_falls_silent_is_told_of_twice_and_then_forgotten():
     fleet, line = FollowedFleet(), Line()
     fleet.topic.listeners = {listener(line)}
     fleet.take(moved())
@@ -110,11 +135,17 @@ def test_a_vehicle_that_falls_silent_is_told_of_twice_and_then_forgotten():
     told = []
     for seconds in (1, 15, 16, 80, 90, 91, 500):
         fleet.age(SEEN_AT + timedelta(seconds=seconds))
-        told.append((seconds, len(line.written)))
-    assert told == [(1, 2), (15, 2), (16, 4), (80, 4), (90, 4), (91, 6), (500, 6)]
-    assert [b'"freshness":"%b"' % word in line.written[at] for at, word in ((2, b"stale"), (4, b"unknown"))] == [
-        True,
-        True,
+        fleet.topic.flush()
+        text = b"".join(line.written)
+        told.append((seconds, *(text.count(b'"freshness":"%b"' % word) for word in (b"live", b"stale", b"unknown"))))
+    assert told == [
+        (1, 2, 0, 0),
+        (15, 2, 0, 0),
+        (16, 2, 2, 0),
+        (80, 2, 2, 0),
+        (90, 2, 2, 0),
+        (91, 2, 2, 2),
+        (500, 2, 2, 2),
     ]
     assert (fleet.topic.newest, fleet._running) == ({}, {})
 
