@@ -40,7 +40,7 @@ up: setup ## Start everything and stay until Ctrl-C.
 	@$(BIN)/headway up $(ARGS)
 
 test: setup-dev ## Run the tests but for the fault runs (ARGS go to pytest).
-	@$(BIN)/pytest --ignore=tests/faults --timeout=7200 --numprocesses=2 --dist=loadfile -m "not release" $(ARGS)
+	@$(BIN)/pytest --ignore=tests/faults --numprocesses=2 --dist=loadfile -m "not release" $(ARGS)
 
 check: setup-dev ## Check format, lint, types and, with tests/architecture, imports, names, sizes, contracts, locks.
 	@$(BIN)/ruff format --check
