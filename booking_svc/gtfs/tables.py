@@ -35,7 +35,7 @@ TRIPS = Table("trips.txt", "trip_id route_id service_id", "trip_headsign shape_i
 STOP_TIMES = Table(
     "stop_times.txt",
     "trip_id arrival_time departure_time stop_id stop_sequence",
-    "pickup_type drop_off_type shape_dist_traveled",
+    "pickup_type drop_off_type shape_dist_traveled start_pickup_drop_off_window",
     5_000_000,
 )
 CALENDAR = Table("calendar.txt", f"service_id {WEEKDAYS} start_date end_date", is_keyed=True)
