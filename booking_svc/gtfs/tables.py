@@ -46,6 +46,7 @@ SHAPES = Table(
 )  # fmt: skip
 FARE_ATTRIBUTES = Table("fare_attributes.txt", "fare_id price currency_type", is_keyed=True)
 FARE_RULES = Table("fare_rules.txt", "fare_id", "route_id origin_id destination_id contains_id")
+FARE_PRODUCTS = Table("fare_products.txt", "")
 
 NEEDED = (AGENCY, STOPS, ROUTES, TRIPS, STOP_TIMES)
-TABLES = (*NEEDED, CALENDAR, CALENDAR_DATES, FREQUENCIES, SHAPES, FARE_ATTRIBUTES, FARE_RULES)
+TABLES = (*NEEDED, CALENDAR, CALENDAR_DATES, FREQUENCIES, SHAPES, FARE_ATTRIBUTES, FARE_RULES, FARE_PRODUCTS)
