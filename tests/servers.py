@@ -24,7 +24,7 @@ STOP_SECONDS = 10.0
 @contextmanager
 def temporary_folder(name: str, *, owner: str | None = None) -> Iterator[Path]:
     """Make a folder that its owner alone may enter, outside pytest's, which is root's alone when root runs it."""
-    folder = Path(tempfile.mkdtemp(prefix=f"headway-{name}-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix=f"headway-{name}-"))
     try:
         if owner is not None:
             shutil.chown(folder, owner)

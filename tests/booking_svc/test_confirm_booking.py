@@ -36,7 +36,7 @@ async def booking(
 ) -> AsyncIterator[service.Booking]:
     """The service with little patience, looking at open charges all the time."""
     monkeypatch.setattr(loops, "RESOLVE_SECONDS", 0.05)
-    impatient = {"payment_wait_seconds": 0.15, "payment_timeout_seconds": 1.0}
+    impatient = {"payment_wait_seconds": 0.3, "payment_timeout_seconds": 1.0}
     async with service.serving(service.settings(ready_url, keys_dir, provider.url, **impatient), clock) as running:
         yield running
 

@@ -23,6 +23,9 @@ from tests.tracking_svc.fleet import until
 
 DEPARTED, COMPLETED = timetable_pb2.DEPARTURE_STATE_DEPARTED, timetable_pb2.DEPARTURE_STATE_COMPLETED
 
+TOLD_AT_ONCE = 20
+"""Events, before their reader is waited for."""
+
 
 def vehicle(id_: str = "veh_1", *, north: float = 53.5, east: float = 10.0, operator_id: str = "op") -> Any:
     position = positions_pb2.Position(recorded_at=at(2030, 6, 1, 8), latitude=north, longitude=east)
@@ -157,9 +160,11 @@ async def test_one_who_does_not_read_gets_the_newest_only_and_delays_nobody(gate
     road.departure.put_nowait(runs())
     async with listening(gateway.port, road.path, is_slow=True) as slow, listening(gateway.port, road.path) as client:
         await client.event("state")
-        for number in range(1, total + 1):
-            road.departure.put_nowait(runs(late=number))
-            assert (await client.event()).data["delay_seconds"] == number
+        for told in range(0, total, TOLD_AT_ONCE):
+            numbers = range(told + 1, told + TOLD_AT_ONCE + 1)
+            for number in numbers:
+                road.departure.put_nowait(runs(late=number))
+            assert [(await client.event()).data["delay_seconds"] for _ in numbers] == list(numbers)
         heard = [await slow.event()]
         while heard[-1].data["delay_seconds"] != total:
             heard.append(await slow.event())
@@ -350,9 +355,10 @@ async def test_no_more_than_there_may_be_and_all_end_in_good_order_when_it_stops
             await until(lambda: is_listening(process, 59))
             clients.append(await stack.enter_async_context(listening(port, path, **ada)))
             # So much that nothing more can be written to the one who does not read.
-            for number in range(1, 400):
+            for number in range(1, 401):
                 road.departure.put_nowait(runs(late=number))
-                await clients[0].event("arrival")
+                if not number % TOLD_AT_ONCE:
+                    await asyncio.gather(*(hear(one, TOLD_AT_ONCE) for one in clients))
             began = time.monotonic()
             stopping = asyncio.create_task(asyncio.to_thread(process.stop))
             for one in clients:
@@ -362,6 +368,11 @@ async def test_no_more_than_there_may_be_and_all_end_in_good_order_when_it_stops
             assert time.monotonic() - began < STOP_SECONDS
     finally:
         await asyncio.to_thread(process.stop)
+
+
+async def hear(client: Client, count: int) -> None:
+    for _ in range(count):
+        await client.event("arrival")
 
 
 async def refuses(client: httpx2.AsyncClient, path: str, status: int, code: str, **headers: str) -> None:

@@ -76,7 +76,8 @@ def test_the_tags_are_in_order_and_the_five_calls_of_a_journey_come_first(swagge
 
 
 def test_a_call_is_executed_as_it_is_shown(swagger: Chrome) -> None:
-    assert execute(swagger, "list_stops") == ("200", {"items": [], "next_cursor": None})
+    status, page = execute(swagger, "list_stops")
+    assert (status, page.keys()) == ("200", {"items", "next_cursor"})
     status, feed = execute(swagger, "get_alerts")
     assert (status, feed["header"]["gtfs_realtime_version"]) == ("200", "2.0")
     picture(swagger, "docs-executed")
