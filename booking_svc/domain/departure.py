@@ -36,6 +36,8 @@ class DepartureState(StrEnum):
 
 
 NOT_RUNNING = frozenset({DepartureState.CANCELLED, DepartureState.NOT_COMING})
+OVER_AFTER = timedelta(hours=1)
+"""A departure counts as completed so long after its last arrival in the timetable, for it may be late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +233,13 @@ class Departure:
             LegEnd(destination, self.pattern.calls[destination].stop, self._time(destination, is_departure=False)),
         )
 
+    def as_of(self, now: datetime) -> "Departure":
+        """Return it as all see it: once it runs, the clock and the timetable tell how far it is."""
+        if not self.is_running or now < self._time(0, is_departure=True):
+            return self
+        is_over = now >= self.ends_at + OVER_AFTER
+        return replace(self, state=DepartureState.COMPLETED if is_over else DepartureState.DEPARTED)
+
     def must_be_bookable(self, origin: int, *, now: datetime) -> None:
         """Refuse a ride that does not run or has left its origin."""
         if not self.is_running:
@@ -239,8 +248,8 @@ class Departure:
             raise DepartureGone(departure_id=self.id)
 
     def cancel(self) -> "Departure":
-        """Take it off the road."""
-        if self.state in (DepartureState.COMPLETED, DepartureState.DEPARTED):
+        """Take it off the road, be it on its way: it may break down there."""
+        if self.state is DepartureState.COMPLETED:
             raise IllegalState(departure_id=self.id, state=self.state)
         return replace(self, state=DepartureState.CANCELLED, version=self.version + 1)
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from booking_svc.domain.booking import (
+    LIVE,
     Boarding,
     Booking,
     BookingState,
@@ -43,6 +44,7 @@ READ_ITEMS = (
     .where(ITEMS.c.booking_id.in_(sa.bindparam("ids", expanding=True)))
     .order_by(ITEMS.c.booking_id, ITEMS.c.position)
 )
+HAS_SEATS = ITEMS.c.state.in_(LIVE)
 ADD_BOOKING, ADD_ITEM = sa.insert(BOOKINGS), sa.insert(ITEMS)
 TAKEN_REFERENCES = sa.select(BOOKINGS.c.reference).where(
     BOOKINGS.c.reference.in_(sa.bindparam("references", expanding=True))
@@ -128,19 +130,13 @@ class Bookings:
 
     def on_departures(self, departure_ids: Sequence[str]) -> list[str]:
         """List bookings that have seats on departures."""
-        live = ITEMS.c.state.in_([ItemState.HELD, ItemState.CONFIRMED])
-        query = sa.select(ITEMS.c.booking_id).where(ITEMS.c.departure_id.in_(departure_ids), live).distinct()
-        return [row[0] for row in self._connection.execute(query.order_by(ITEMS.c.booking_id))]
+        query = sa.select(ITEMS.c.booking_id).where(ITEMS.c.departure_id.in_(departure_ids), HAS_SEATS).distinct()
+        return list(self._connection.execute(query.order_by(ITEMS.c.booking_id)).scalars())
 
-    def booked(self, departure_ids: Sequence[str]) -> set[str]:
-        """Return those of some departures that have seats held or sold."""
-        live = ITEMS.c.state.in_([ItemState.HELD, ItemState.CONFIRMED])
-        query = sa.select(ITEMS.c.departure_id).where(ITEMS.c.departure_id.in_(departure_ids), live).distinct()
-        return set(self._connection.execute(query).scalars())
-
-    def ever_on(self, departure_ids: Sequence[str]) -> set[str]:
-        """Return those of some departures that bookings of any state were made on."""
-        query = sa.select(ITEMS.c.departure_id).where(ITEMS.c.departure_id.in_(departure_ids)).distinct()
+    def booked(self, departure_ids: Sequence[str], *, ever: bool = False) -> set[str]:
+        """Return those of some departures that have seats held or sold, or ever had bookings of any state."""
+        has_some = sa.true() if ever else HAS_SEATS
+        query = sa.select(ITEMS.c.departure_id).where(ITEMS.c.departure_id.in_(departure_ids), has_some).distinct()
         return set(self._connection.execute(query).scalars())
 
     def lapsed(self, *, limit: int) -> list[tuple[str, int]]:
@@ -194,7 +190,7 @@ class Bookings:
             items[values.booking_id].append(read_item(values))
         legs = {row.id: json.loads(row.legs) for row in rows}
         ids = {leg[0] for of_booking in legs.values() for leg in of_booking}
-        departures = Departures(self._connection).get_many(sorted(ids))
+        departures = Departures(self._connection, now=self._now).get_many(sorted(ids))
         return [
             read_booking(row, items[row.id], [departures[leg[0]].leg(leg[1], leg[2]) for leg in legs[row.id]])
             for row in rows

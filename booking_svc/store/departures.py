@@ -50,10 +50,14 @@ class Filter:
 
 
 class Departures:
-    """The departures of one open transaction; those of a feed that is not published yet are not there."""
+    """The departures of one open transaction; those of a feed that is not published yet are not there.
 
-    def __init__(self, connection: Connection) -> None:
+    What is read is as of now; what is locked is as it is stored.
+    """
+
+    def __init__(self, connection: Connection, *, now: datetime) -> None:
         self._connection = connection
+        self._now = now
         self._patterns = Patterns(connection)
         self._transaction = Transaction.of(connection)
         self._locked_up_to = ""
@@ -89,7 +93,7 @@ class Departures:
     def get_many(self, departure_ids: Sequence[str]) -> dict[str, Departure]:
         """Read departures that must all exist."""
         rows = self._connection.execute(reading_statement(is_locked=False), {"ids": list(departure_ids)}).all()
-        found = {departure.id: departure for departure in self._read(rows)}
+        found = {departure.id: departure for departure in self._see(rows)}
         if missing := [departure_id for departure_id in departure_ids if departure_id not in found]:
             raise NotFound(departure_id=missing[0])
         return found
@@ -119,6 +123,9 @@ class Departures:
             self._locked_up_to = max(self._locked_up_to, unread[-1])
         return {known: memory["locked", known] for known in wanted if ("locked", known) in memory}
 
+    def _see(self, rows: Sequence[Any]) -> list[Departure]:
+        return [departure.as_of(self._now) for departure in self._read(rows)]
+
     def _read(self, rows: Sequence[Any]) -> list[Departure]:
         patterns = self._patterns.calls_of({row.pattern_id for row in rows})
         return [read_departure(row, patterns[row.pattern_id]) for row in rows]
@@ -131,7 +138,7 @@ class Departures:
             starts_at, departure_id = after
             later = sa.and_(columns.starts_at == starts_at, columns.id > departure_id)
             query = query.where(sa.or_(columns.starts_at > starts_at, later))
-        return self._read(self._connection.execute(query).all())
+        return self._see(self._connection.execute(query).all())
 
     def leaving(
         self, connecting: Sequence[Connecting], *, after: tuple[datetime, str], end: datetime, limit: int
@@ -152,7 +159,7 @@ class Departures:
             "limit": limit,
         }
         rows = self._connection.execute(leaving_statement(), asked).all()
-        return [(row.leaves_at, found) for row, found in zip(rows, self._read(rows), strict=True)]
+        return [(row.leaves_at, found) for row, found in zip(rows, self._see(rows), strict=True)]
 
     def of_day(self, operator_id: str, day: date) -> list[Laid]:
         """Read what is laid out of an operator's trips on a service date, seen or not."""

@@ -54,15 +54,6 @@ class History:
         entry = HistoryEntry(now, fact, tuple(ids), amount, booking.currency, actor)
         self._transaction.put_off(ADD_ENTRY, write_entry(booking, entry))
 
-    def add_expired(self, bookings: Sequence[Booking], *, now: datetime) -> None:
-        """Note that holds have run out."""
-        expired = [
-            HistoryEntry(now, "expired", tuple(item.id for item in one.items), one.total_minor, one.currency, SYSTEM)
-            for one in bookings
-        ]
-        for booking, entry in zip(bookings, expired, strict=True):
-            self._transaction.put_off(ADD_ENTRY, write_entry(booking, entry))
-
     def entries(self, booking_id: str) -> list[HistoryEntry]:
         """Read what happened to a booking, oldest first."""
         query = sa.select(HISTORY).where(HISTORY.c.booking_id == booking_id).order_by(HISTORY.c.version)

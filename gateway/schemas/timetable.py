@@ -88,7 +88,7 @@ class Departure(Output):
     route: Route
     headsign: str
     service_date: date = Field(description="A run after midnight belongs to the day before")
-    state: DepartureState
+    state: DepartureState = Field(description="departed at its first time, completed an hour after its last one")
     calls: list[Call]
     vehicle: AssignedVehicle | None
     layout_id: str

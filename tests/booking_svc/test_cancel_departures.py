@@ -2,11 +2,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
-from booking_svc.domain.departure import DepartureState
+from booking_svc.domain.departure import OVER_AFTER, DepartureState
 from booking_svc.domain.errors import IllegalState
-from booking_svc.store.departures import DEPARTURES
 from booking_svc.store.work import Work
 from booking_svc.use_cases.cancel_departures import DEPARTURES_MAX, Hit, cancel_departures
 from booking_svc.use_cases.release_booking import release_booking
@@ -26,6 +24,7 @@ from tests.booking_svc.builders import (
     hold,
     publish,
 )
+from tests.clocks import FixedClock
 
 
 def cancel(store: Store[Work], **changes: Any) -> Hit:
@@ -95,15 +94,23 @@ def test_what_is_cancelled_already_is_not_hit_again(store: Store[Work]) -> None:
     assert cancel(store, departure_ids=[departure.id]) == Hit((), ())
 
 
-def test_what_has_departed_is_not_cancelled_and_neither_is_the_rest(store: Store[Work]) -> None:
-    departure, departed = publish(store), publish(store)
-    with store.database.writer.begin() as connection:
-        gone = sa.update(DEPARTURES).where(DEPARTURES.c.id == departed.id).values(state=DepartureState.DEPARTED)
-        connection.execute(gone)
+def test_what_is_on_its_way_is_cancelled_for_it_may_break_down(store: Store[Work], clock: FixedClock) -> None:
+    departure = publish(store)
+    clock.set(departure.ends_at)
+    assert state_of(store, departure.id) is DepartureState.DEPARTED
+    assert cancel(store, departure_ids=[departure.id]).departure_ids == (departure.id,)
+    assert state_of(store, departure.id) is DepartureState.CANCELLED
+
+
+def test_what_is_over_is_not_cancelled_and_neither_is_the_rest(store: Store[Work], clock: FixedClock) -> None:
+    over, departure = publish(store), publish(store, starts_at=STARTS_AT + timedelta(days=1))
+    clock.set(over.ends_at + OVER_AFTER)
     with pytest.raises(IllegalState) as refused:
-        cancel(store, departure_ids=[departure.id, departed.id])
-    assert refused.value.facts == {"departure_id": departed.id, "state": "departed"}
+        cancel(store, departure_ids=[departure.id, over.id])
+    assert refused.value.facts == {"departure_id": over.id, "state": "completed"}
     assert state_of(store, departure.id) is DepartureState.SCHEDULED
+    hit = cancel(store, starts_from=STARTS_AT, starts_before=STARTS_AT + timedelta(days=2))
+    assert hit.departure_ids == (departure.id,)
 
 
 def test_another_operator_s_departure_is_as_absent_as_none(store: Store[Work]) -> None:

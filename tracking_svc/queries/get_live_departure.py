@@ -42,7 +42,7 @@ def live_departures(work: Work, departures: Collection[Departure]) -> list[LiveD
         calls = live_calls(departure, pattern, visits[id_], delay_seconds=delays.get(id_), now=work.now, along=along)
         live = LiveDeparture(
             departure=departure,
-            state=live_state(departure, calls, along=along),
+            state=live_state(departure, calls, now=work.now, along=along),
             vehicle=vehicle_of(work, departure, sighting),
             delay_seconds=delays.get(id_),
             is_off_route=progress is not None and progress.is_off_route,
