@@ -82,8 +82,11 @@ class Network:
         if booking.is_over(self.now):
             return "expired"
         ridden = [self.departures[item.ride[0]] for item in booking.items if item.state == "confirmed"]
-        is_past = all(one.is_running and one.arrives_at + timedelta(hours=1) <= self.now for one in ridden)
-        return "completed" if ridden and is_past else booking.state
+        return "completed" if ridden and all(map(self.is_past, ridden)) else booking.state
+
+    def is_past(self, departure: Departure) -> bool:
+        """Tell whether a departure has run, and an hour has gone by."""
+        return departure.is_running and departure.arrives_at + timedelta(hours=1) <= self.now
 
     def taken(self, departure_id: str, *, but_lapsed: bool = False) -> set[tuple[str, int]]:
         """List the seats and segments that are taken; what lapsed holds cover may be left out."""

@@ -108,7 +108,11 @@ class Simulation:
     def cancel_departure(self, departure_id: str) -> None:
         window = {"route_id": "", "starts_from": None, "starts_before": None, "is_dry_run": False}
         named = {"caller": ADMIN, "operator_id": OPERATOR, "departure_ids": [departure_id]}
-        hit = self.did("cancel departure", lambda: commit(self.store, cancel_departures, **named, **window), "")
+        departure = self.network.departures[departure_id]
+        expected = "ILLEGAL_STATE" if self.network.is_past(departure) else ""
+        hit = self.did("cancel departure", lambda: commit(self.store, cancel_departures, **named, **window), expected)
+        if hit is None:
+            return
         live = {
             booking.id
             for booking in self.network.bookings.values()
