@@ -1,7 +1,7 @@
 """Rows of departures."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -29,6 +29,7 @@ from chassis.faults import is_guard_off
 from chassis.transaction import Transaction
 
 DEPARTURES, FEEDS = table_of(DepartureRow), table_of(FeedRow)
+OWN = [field.name for field in fields(Departure) if field.name in DepartureRow.model_fields]
 SAVE_DEPARTURE = (
     sa.update(DEPARTURES)
     .where(DEPARTURES.c.id == sa.bindparam("new_id"), DEPARTURES.c.version == sa.bindparam("seen_version"))
@@ -236,44 +237,22 @@ def reading_statement(*, is_locked: bool, is_patient: bool = True) -> sa.Select[
 
 def read_departure(row: Any, pattern: Pattern) -> Departure:
     """Turn a joined row into a departure."""
+    own = {name: getattr(row, name) for name in OWN}
     return Departure(
-        row.id,
-        row.operator_id,
-        row.feed_trip_id,
-        read_route(row, "route_"),
-        row.headsign,
-        date.fromisoformat(row.service_date),
-        row.starts_at,
-        pattern,
-        DepartureState(row.state),
-        AssignedVehicle(row.vehicle_id, row.vehicle_label) if row.vehicle_id else None,
-        row.layout_id,
-        row.capacity,
-        row.version,
-        row.feed_id,
-        row.is_withdrawn,
-        row.feed_start_time,
+        **own | {"state": DepartureState(row.state), "service_date": date.fromisoformat(row.service_date)},
+        route=read_route(row, "route_"),
+        pattern=pattern,
+        vehicle=AssignedVehicle(row.vehicle_id, row.vehicle_label) if row.vehicle_id else None,
     )
 
 
 def write_departure(departure: Departure) -> dict[str, object]:
     """Turn a departure into a row's values."""
-    return {
-        "id": departure.id,
-        "operator_id": departure.operator_id,
-        "feed_trip_id": departure.feed_trip_id,
-        "route_id": departure.route.id,
-        "headsign": departure.headsign,
+    own = {name: getattr(departure, name) for name in OWN}
+    return own | {
         "service_date": departure.service_date.isoformat(),
-        "starts_at": departure.starts_at,
+        "route_id": departure.route.id,
         "pattern_id": departure.pattern.id,
-        "state": departure.state,
         "vehicle_id": departure.vehicle.id if departure.vehicle else "",
         "vehicle_label": departure.vehicle.label if departure.vehicle else "",
-        "layout_id": departure.layout_id,
-        "capacity": departure.capacity,
-        "version": departure.version,
-        "feed_id": departure.feed_id,
-        "is_withdrawn": departure.is_withdrawn,
-        "feed_start_time": departure.feed_start_time,
     }
