@@ -2,7 +2,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from headway.booking.v1.departure_events_pb2 import DepartureCancelled
 
+from booking_svc import translate
 from booking_svc.domain.departure import OVER_AFTER, DepartureState
 from booking_svc.domain.errors import IllegalState
 from booking_svc.store.work import Work
@@ -53,6 +55,18 @@ def test_named_departures_are_cancelled_and_told(store: Store[Work]) -> None:
     assert [state_of(store, one.id) for one in (first, second, other)] == ["cancelled", "cancelled", "scheduled"]
     told = [event.subject for event in events(store) if ".cancelled." in event.subject]
     assert sorted(told) == sorted(f"headway.v1.departure.cancelled.{OPERATOR}.{one.id}" for one in (first, second))
+
+
+def test_why_is_told_with_the_departure_its_event_and_every_leg_on_it(store: Store[Work]) -> None:
+    departure, other = publish(store), publish(store)
+    held = hold(store, (departure, 0, 1), (other, 0, 1))
+    cancel(store, departure_ids=[departure.id], reason="Storm at sea")
+    assert ask(store, lambda work: work.departures.get(departure.id).cancellation_reason) == "Storm at sea"
+    seen = ask(store, lambda work: work.bookings.get(held.id, caller=RIDER))
+    assert [leg.cancellation_reason for leg in translate.booking_out(seen, now=STARTS_AT).legs] == ["Storm at sea", ""]
+    (event,) = [one for one in events(store) if ".departure.cancelled." in one.subject]
+    told = DepartureCancelled.FromString(event.payload).departure
+    assert (told.id, told.cancellation_reason) == (departure.id, "Storm at sea")
 
 
 def test_a_window_of_a_route_is_cancelled(store: Store[Work]) -> None:

@@ -84,6 +84,7 @@ class Departure:
     version: int
     # When this run of a frequency starts, as GTFS writes it; empty for other departures.
     feed_start_time: str = ""
+    cancellation_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,7 @@ class DepartureRow(Table, table=True):
     feed_route_id: str
     service_date: str
     feed_start_time: str
+    cancellation_reason: str
     version: int = Field(sa_type=sa.BigInteger)
 
 
