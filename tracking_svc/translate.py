@@ -150,6 +150,7 @@ def departure_in(departure: timetable_pb2.Departure) -> Departure:
         service_date=departure.service_date,
         feed_start_time=departure.feed_start_time,
         cancellation_reason=departure.cancellation_reason,
+        capacity=departure.capacity,
         version=departure.version,
     )
 

@@ -66,9 +66,7 @@ class LiveDeparture(Output):
     off_route: bool = Field(validation_alias="is_off_route")
     calls: list[LiveCall]
     occupancy: Occupancy | None
-    availability: SegmentAvailability | None = Field(
-        description="null while no seat was ever taken, as far as is known"
-    )
+    availability: SegmentAvailability | None = Field(description="null while nobody knows how many seats it has")
     observed_at: datetime
 
 

@@ -13,8 +13,9 @@ from chassis.rpc_errors import failure_of
 from tests.clocks import FixedClock
 from tests.tracking_svc.fleet import FERRY, SEA_STAFF, Tracking, wire
 from tests.tracking_svc.test_follow_vehicle import at, ride
-from tests.tracking_svc.timetable import START, STOP_SECONDS, departure, pattern
+from tests.tracking_svc.timetable import START, STOP_SECONDS, departure, departure_message, pattern
 from tests.tracking_svc.wires import refusal_of
+from tracking_svc import translate
 from tracking_svc.domain.departures import READ_MODEL, Availability
 from tracking_svc.domain.live import OVER_AFTER
 from tracking_svc.use_cases.keep_availability import keep_availability
@@ -149,6 +150,17 @@ async def test_how_full_it_is_is_what_is_booked(running: Tracking, seats_free, s
     found = await live(running)
     assert (found.occupancy.status, found.occupancy.load_factor) == (status, pytest.approx(load))
     assert (found.availability.capacity, tuple(found.availability.seats_free)) == (50, seats_free)
+
+
+async def test_before_its_first_booking_it_is_empty(running: Tracking):
+    told = departure_message(version=2)
+    told.capacity = 50
+    await running.store.write(keep_departures, departures=[translate.departure_in(told)])
+    found = await live(running)
+    assert (found.occupancy.status, found.occupancy.load_factor) == (live_pb2.OCCUPANCY_STATUS_EMPTY, 0)
+    assert (found.availability.capacity, found.availability.seats_free, found.availability.version) == (50, [50] * 3, 0)
+    await running.store.write(keep_availability, availability=Availability("dep_1", 50, (40, 50, 50), 1))
+    assert (await live(running)).occupancy.load_factor == pytest.approx(0.2)
 
 
 async def test_how_full_it_is_is_told_of_the_segment_that_it_is_on(running: Tracking):

@@ -58,7 +58,7 @@ class LiveCall:
 
 @dataclass(frozen=True, slots=True)
 class LiveDeparture:
-    """A departure as it runs; `occupancy` and `availability` are None while nothing was told of its seats."""
+    """A departure as it runs; `occupancy` and `availability` are None while it is not known how many seats it has."""
 
     departure: Departure
     state: DepartureState
@@ -130,6 +130,12 @@ def next_call(calls: tuple[LiveCall, ...]) -> int:
         return last
     ahead = (place for place, call in enumerate(calls) if call.expected_at)
     return next(ahead, min(last + 1, len(calls) - 1))
+
+
+def unsold(departure: Departure, pattern: Pattern) -> Availability | None:
+    """Return that every seat is free, as it is until booking tells of one that is not."""
+    seats = departure.capacity
+    return Availability(departure.id, seats, (seats,) * (len(pattern.calls) - 1), 0) if seats else None
 
 
 def occupancy_of(availability: Availability | None, calls: tuple[LiveCall, ...]) -> Occupancy | None:

@@ -104,6 +104,7 @@ class DepartureRow(Table, table=True):
     service_date: str
     feed_start_time: str
     cancellation_reason: str
+    capacity: int
     version: int = Field(sa_type=sa.BigInteger)
 
 
