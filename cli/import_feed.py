@@ -143,10 +143,13 @@ async def create_layouts(client: httpx2.AsyncClient, wanted: Import) -> dict[str
 
 async def settled(client: httpx2.AsyncClient, feed_id: str, say: Say) -> dict[str, Any]:
     """Wait until a feed is published or rejected, and show how far it is; raise SetupError when it gets no further."""
-    known, shown, until = None, "", 0.0
+    known: dict[str, Any] = {}
+    shown, until = "", time.monotonic() + PATIENCE_SECONDS
     while True:
-        feed = checked(await client.get(f"/feeds/{feed_id}"))
-        if feed["state"] != "importing":
+        answer = await client.get(f"/feeds/{feed_id}")
+        # A part that is starting again takes the import up where it was.
+        feed = known if answer.json().get("retryable") else checked(answer)
+        if feed and feed["state"] != "importing":
             if shown and sys.stdout.isatty():
                 print(flush=True)
             return feed

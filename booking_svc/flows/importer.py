@@ -12,6 +12,7 @@ from booking_svc.domain.feed_import import (
     WITHHELD_MAX,
     Feed,
     FeedChanges,
+    FeedFares,
     FeedProblem,
     FeedProgress,
     FeedReport,
@@ -133,10 +134,7 @@ class Importer:
         report = await self._lay_out(feed, timetable, report)
         fault_point("feed.before_publish")
         state = FeedState.PUBLISHED if options.is_dry_run else FeedState.FINISHING
-        settled = await self._store.write(
-            settle_feed, feed_id=feed.id, state=state, report=report, fares=found.fares
-        )  # fmt: skip
-        return settled, timetable
+        return await self._settle(feed, state, report, found.fares), timetable
 
     async def _write_content(self, feed: Feed, path: Path) -> None:
         """Bring a feed's zip from the database into a file, which a reader needs."""
@@ -205,10 +203,10 @@ class Importer:
         log.info("feed_published", feed_id=feed.id, departures=feed.report.counts.departures)
 
     async def _tell(self, feed: Feed, report: FeedReport) -> None:
-        await self._store.write(settle_feed, feed_id=feed.id, state=feed.state, report=report)
+        await self._settle(feed, feed.state, report)
 
-    async def _settle(self, feed: Feed, state: FeedState, report: FeedReport) -> Feed:
-        return await self._store.write(settle_feed, feed_id=feed.id, state=state, report=report)
+    async def _settle(self, feed: Feed, state: FeedState, report: FeedReport, fares: FeedFares | None = None) -> Feed:
+        return await self._store.write(settle_feed, feed_id=feed.id, state=state, report=report, fares=fares)
 
 
 def counted(report: FeedReport, found: DayReport, *, is_asked_for: bool) -> FeedReport:

@@ -10,7 +10,7 @@ from booking_svc.gtfs.archive import Archive
 from booking_svc.gtfs.problems import BadValue, Row, shown
 from booking_svc.gtfs.rows import visit
 from booking_svc.gtfs.stops import ZONE_ID_MAX
-from booking_svc.gtfs.tables import FARE_ATTRIBUTES, FARE_RULES
+from booking_svc.gtfs.tables import FARE_ATTRIBUTES, FARE_PRODUCTS, FARE_RULES
 from booking_svc.gtfs.values import identifier, known
 
 FARES_MAX = 20_000
@@ -36,6 +36,8 @@ def read_fares(archive: Archive, *, routes: Container[str]) -> dict[str, Any] | 
     prices = read_prices(archive)
     rules = read_rules(archive, fares=prices, routes=routes)
     if not prices:
+        if FARE_PRODUCTS.file in archive:
+            archive.problems.warning(FARE_PRODUCTS.file, 0, "", "Is not read: give fares in fare_attributes.txt.")
         return None
     (currency, _), *_ = Counter(price.currency for price in prices.values()).most_common(1)
     cheapest: dict[tuple[str, ...], int] = {}

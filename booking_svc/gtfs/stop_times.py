@@ -30,11 +30,19 @@ class RawCall(NamedTuple):
 
 
 def read_stop_times(archive: Archive, *, trips: dict[str, TripDraft], stops: Sequence[FeedStop]) -> None:
-    """Give every trip its calls, in whatever order they stand in the file; one wrong row and the trip is left out."""
+    """Give every trip its calls, in whatever order they stand in the file.
+
+    One row that is wrong, or of a call on demand, and the trip is left out.
+    """
     numbers = {stop.feed_stop_id: number for number, stop in enumerate(stops) if not stop.is_station}
-    for line, (trip_id, *cells, unit) in rows_of(archive, STOP_TIMES):
+    for line, (trip_id, *cells, unit, window) in rows_of(archive, STOP_TIMES):
         try:
             draft = trips[known("trip_id", trip_id, trips)]
+            if window:
+                field, reason = "start_pickup_drop_off_window", "Is a call on demand, so the trip is left out."
+                archive.problems.warning(STOP_TIMES.file, line, field, reason)
+                draft.route = None
+                continue
             draft.calls.extend(call_of(cells, numbers, line))
             if unit:
                 draft.units.append(number("shape_dist_traveled", unit, least=0, most=UNITS_MAX))

@@ -35,7 +35,7 @@ TRIPS = Table("trips.txt", "trip_id route_id service_id", "trip_headsign shape_i
 STOP_TIMES = Table(
     "stop_times.txt",
     "trip_id arrival_time departure_time stop_id stop_sequence",
-    "pickup_type drop_off_type shape_dist_traveled",
+    "pickup_type drop_off_type shape_dist_traveled start_pickup_drop_off_window",
     5_000_000,
 )
 CALENDAR = Table("calendar.txt", f"service_id {WEEKDAYS} start_date end_date", is_keyed=True)
@@ -46,6 +46,7 @@ SHAPES = Table(
 )  # fmt: skip
 FARE_ATTRIBUTES = Table("fare_attributes.txt", "fare_id price currency_type", is_keyed=True)
 FARE_RULES = Table("fare_rules.txt", "fare_id", "route_id origin_id destination_id contains_id")
+FARE_PRODUCTS = Table("fare_products.txt", "")
 
 NEEDED = (AGENCY, STOPS, ROUTES, TRIPS, STOP_TIMES)
-TABLES = (*NEEDED, CALENDAR, CALENDAR_DATES, FREQUENCIES, SHAPES, FARE_ATTRIBUTES, FARE_RULES)
+TABLES = (*NEEDED, CALENDAR, CALENDAR_DATES, FREQUENCIES, SHAPES, FARE_ATTRIBUTES, FARE_RULES, FARE_PRODUCTS)

@@ -107,6 +107,13 @@ def test_a_feed_without_a_fare_that_is_sold_says_so(tmp_path: Path):
     assert found.fares is None
 
 
+def test_fares_of_the_second_kind_are_told_where_there_are_no_others(tmp_path: Path):
+    products = {"fare_products.txt": "fare_product_id,amount,currency\nsingle,2.50,EUR\n"}
+    alone = read(zipped(tmp_path, without("fare_attributes.txt", "fare_rules.txt") | products))
+    assert alone.faults == [("warning", "fare_products.txt", 0, "")]
+    assert read(zipped(tmp_path, ISLANDS | products)).faults == []
+
+
 def test_only_the_currency_of_most_fares_is_taken_and_the_others_told(tmp_path: Path):
     found = read(zipped(tmp_path, with_rows("fare_attributes.txt", "abroad,1.00,GBP,0")))
     assert found.faults == [("warning", "fare_attributes.txt", 4, "currency_type")]

@@ -97,6 +97,20 @@ def test_a_trip_with_a_wrong_call_is_told_and_left_out(tmp_path: Path, old: str,
     assert [trip["feed_trip_id"] for trip in read(path, skips_bad=True).trips] == ["back", "bus"]
 
 
+def test_a_trip_on_demand_is_left_out_and_told(tmp_path: Path):
+    """GTFS-Flex: a window of time within an area, which has no stop; the feed is right, and the rest of it on sale."""
+    files = with_rows("trips.txt", "flex,F1,daily,,", "mixed,F1,daily,,")
+    header, *rows = with_rows("stop_times.txt", "mixed,7:00:00,7:00:00,town,1")["stop_times.txt"].splitlines()
+    windows = [f"{row},,,8:00:00,12:00:00" for row in ("flex,,,,1", "flex,,,,2", "mixed,,,,2")]
+    windows = [row.replace(",,,8:", ",area,8:") for row in windows]
+    columns = f"{header},location_id,start_pickup_drop_off_window,end_pickup_drop_off_window"
+    found = read(zipped(tmp_path, files | {"stop_times.txt": "\n".join([columns, *rows, *windows])}))
+    field = "start_pickup_drop_off_window"
+    assert found.faults == [("warning", "stop_times.txt", line, field) for line in (10, 11, 12)]
+    assert found.is_usable
+    assert [trip["feed_trip_id"] for trip in found.trips] == ["out", "back", "bus"]
+
+
 def test_a_call_of_an_unknown_trip_is_told(tmp_path: Path):
     path = zipped(tmp_path, with_rows("stop_times.txt", "ghost,8:00:00,8:00:00,town,1"))
     assert read(path).faults == [("error", "stop_times.txt", 9, "trip_id")]

@@ -15,7 +15,7 @@ import pytest
 from cli import import_feed as importing
 from cli.__main__ import main
 from cli.import_feed import STEPS, Import, bar, create_layouts, import_feed, import_of, settled, slug, summary, zipped
-from cli.outcomes import SetupError
+from cli.outcomes import BreakdownError, SetupError
 from cli.running import open_client
 
 FEED: dict[str, Any] = {
@@ -126,8 +126,9 @@ def gateway(*answers: dict[str, Any]) -> Iterator[str]:
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = json.dumps(left.pop(0) if len(left) > 1 else left[0]).encode()
-            self.send_response(200)
+            answer = left.pop(0) if len(left) > 1 else left[0]
+            body = json.dumps(answer).encode()
+            self.send_response(answer.get("status", 200))
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(body)))
             self.end_headers()
@@ -162,6 +163,21 @@ async def test_an_import_that_stands_still_is_not_waited_for(monkeypatch: pytest
         async with open_client(url) as client:
             with pytest.raises(SetupError, match=f"got no further in 0 seconds.* Ask for it at {url}/v1/feeds/fed_1"):
                 await settled(client, "fed_1", print)
+
+
+async def test_a_part_that_starts_again_meanwhile_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importing, "POLL_SECONDS", 0.0)
+    away, gone = ({"status": status, "detail": "Away.", "retryable": status == 503} for status in (503, 404))
+    for answers in ([away, *LAID_OUT], [LAID_OUT[1], away, away, LAID_OUT[-1]]):
+        with gateway(*answers) as url:
+            async with open_client(url) as client:
+                assert (await settled(client, "fed_1", print))["state"] == "published"
+    monkeypatch.setattr(importing, "PATIENCE_SECONDS", 0.0)
+    for answer, failure in ((away, SetupError), (gone, BreakdownError)):
+        with gateway(answer) as url:
+            async with open_client(url) as client:
+                with pytest.raises(failure):
+                    await settled(client, "fed_1", print)
 
 
 async def test_layouts_are_looked_for_on_every_page() -> None:
