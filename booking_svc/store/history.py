@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -68,13 +68,5 @@ class History:
 
 def write_entry(booking: Booking, entry: HistoryEntry) -> dict[str, object]:
     """Turn an entry of a booking into a row's values."""
-    return {
-        "booking_id": booking.id,
-        "version": booking.version,
-        "fact": entry.fact,
-        "item_ids": json.dumps(entry.item_ids),
-        "amount_minor": entry.amount_minor,
-        "currency": entry.currency,
-        "actor": entry.actor,
-        "occurred_at": entry.occurred_at,
-    }
+    own = {field.name: getattr(entry, field.name) for field in fields(HistoryEntry)}
+    return own | {"booking_id": booking.id, "version": booking.version, "item_ids": json.dumps(entry.item_ids)}
