@@ -133,6 +133,7 @@ def departure_out(departure: Departure, *, has_calls: bool = True) -> timetable_
         pattern_id=departure.pattern.id,
         starts_at=instant_out(departure.starts_at),
         feed_start_time=departure.feed_start_time,
+        cancellation_reason=departure.cancellation_reason,
     )
 
 
@@ -156,6 +157,7 @@ def leg_out(leg: Leg) -> timetable_pb2.Leg:
         state=departure_state_out(leg),
         origin=leg_end_out(leg.origin),
         destination=leg_end_out(leg.destination),
+        cancellation_reason=leg.cancellation_reason,
     )
 
 
@@ -355,6 +357,7 @@ def cancel_departures_in(request: timetable_service_pb2.CancelDeparturesRequest)
         "route_id": request.route_id,
         "starts_from": instant_in(request, "starts_from"),
         "starts_before": instant_in(request, "starts_before"),
+        "reason": request.reason,
         "is_dry_run": request.is_dry_run,
     }
 

@@ -127,7 +127,7 @@ def runs_between(departure: dict[str, Any], start: datetime, end: datetime) -> b
     last = departure["calls"][-1]
     arrives = datetime.fromisoformat(last["scheduled_arrival_at"] or last["scheduled_departure_at"])
     is_over = arrives <= start or datetime.fromisoformat(departure["starts_at"]) >= end
-    return departure["state"] == "scheduled" and not is_over
+    return departure["state"] in ("scheduled", "departed") and not is_over
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,7 +150,7 @@ async def running(app: FastAPI) -> AsyncIterator[None]:
     )
     state.backends = Backends.open(settings.booking_address, settings.tracking_address, settings.pricing_address)
     state.live = Live(state.backends.tracking, state.identity, places_of(settings), state.clock.now)
-    listening = Gauge("headway_live_listeners", "Clients of server-sent events", registry=state.registry)
+    listening = Gauge("headway_live_listeners", "Clients of streams", registry=state.registry)
     listening.set_function(lambda: len(state.live.places))
     await keep_known_accounts(app)
     loops = (

@@ -6,18 +6,20 @@ Routers of this gateway are `Router()`s, so that every route with a body has thi
 import json
 import math
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
+from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.problems import UnsupportedMediaType
+from gateway.problems import UnsupportedMediaType, invalid_request
 
 DEPTH_MAX = 32
 INTEGER_MIN, INTEGER_MAX = -(2**63), 2**63 - 1
+Model = TypeVar("Model", bound=BaseModel)
 INTEGER_CHARS_MAX = len(str(INTEGER_MIN))
 
 
@@ -45,6 +47,14 @@ def parse(body: bytes) -> Any:
     if "\\u" in text or text.count("[") + text.count("{") > DEPTH_MAX:
         inspect(value, DEPTH_MAX)
     return value
+
+
+def validated(model: type[Model], told: object) -> Model:
+    """Read what was parsed apart from the framework; raise InvalidInput like it."""
+    try:
+        return model.model_validate(told)
+    except ValidationError as error:
+        raise invalid_request([{**found, "loc": ("body", *found["loc"])} for found in error.errors()]) from None
 
 
 def refuse_constant(name: str) -> None:

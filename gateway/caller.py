@@ -22,6 +22,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request, Security
 from fastapi.security import OAuth2
+from starlette.requests import HTTPConnection
 
 from chassis.access import Caller, caller_of, needs
 from chassis.errors import MissingKey, NotAuthenticated
@@ -59,7 +60,7 @@ class Call:
     timeout: float = TIMEOUT_SECONDS
 
 
-def identify(request: Request) -> tuple[Caller, str]:
+def identify(request: HTTPConnection) -> tuple[Caller, str]:
     """Tell who calls, and the authorization to forward; raise NotAuthenticated for a token that is not good."""
     authorization = request.headers.get("authorization", "")
     if not authorization:
@@ -83,7 +84,7 @@ def token_ends_in(request: Request) -> float | None:
     return ends_at - float(now.timestamp())
 
 
-def call_of(request: Request, *, scopes: tuple[str, ...], timeout: float, key: str = "") -> Call:
+def call_of(request: HTTPConnection, *, scopes: tuple[str, ...], timeout: float, key: str = "") -> Call:
     """Admit a caller early and gather what the services are told; they check the token again."""
     caller, authorization = identify(request)
     if not caller.subject:
@@ -93,7 +94,7 @@ def call_of(request: Request, *, scopes: tuple[str, ...], timeout: float, key: s
     return Call(caller, metadata_of(request, authorization, key), timeout)
 
 
-def metadata_of(request: Request, authorization: str, key: str = "") -> tuple[tuple[str, str], ...]:
+def metadata_of(request: HTTPConnection, authorization: str, key: str = "") -> tuple[tuple[str, str], ...]:
     """Write the gRPC metadata of a call: the user, this process, the request, the trace, the key."""
     metadata: tuple[tuple[str, str], ...] = request.app.state.identity.metadata()
     if authorization:

@@ -16,3 +16,6 @@ class FixedClock:
 
     def advance(self, seconds: float) -> None:
         self._now += timedelta(seconds=seconds)
+
+    def set(self, now: datetime) -> None:
+        self._now = now

@@ -149,6 +149,8 @@ def departure_in(departure: timetable_pb2.Departure) -> Departure:
         feed_route_id=departure.route.feed_route_id,
         service_date=departure.service_date,
         feed_start_time=departure.feed_start_time,
+        cancellation_reason=departure.cancellation_reason,
+        capacity=departure.capacity,
         version=departure.version,
     )
 

@@ -48,6 +48,8 @@ def alerts_out(found: Iterable[tuple[Departure, Pattern]], *, now: datetime) -> 
             alert.cause, alert.effect = gtfs.Alert.UNKNOWN_CAUSE, gtfs.Alert.NO_SERVICE
             alert.informed_entity.add().trip.CopyFrom(trip_out(departure, is_cancelled=True))
             alert.header_text.translation.add(text=notice_of(departure, pattern), language="en")
+            if departure.cancellation_reason:  # in the operator's own words, of no language that we know
+                alert.description_text.translation.add(text=departure.cancellation_reason)
     return feed
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from booking_svc.domain.departure import Leg
+from booking_svc.domain.departure import DepartureState, Leg
 from booking_svc.domain.errors import DepartureCancelled, HoldExpired, IllegalState, StaleVersion
 
 
@@ -113,9 +113,14 @@ class Booking:
         return self.hold_expires_at if is_waiting else None
 
     def as_of(self, now: datetime) -> "Booking":
-        """Return the booking as riders see it: a hold whose time is up is expired before anybody has tidied it."""
-        until = self.seats_expire_at
-        return self.expire() if until is not None and until <= now else self
+        """Return the booking as riders see it: a hold whose time is up is expired before anybody has tidied it.
+
+        What is confirmed is completed as soon as every departure is that it has seats on.
+        """
+        if (until := self.seats_expire_at) is not None and until <= now:
+            return self.expire()
+        ridden = all(self.legs[item.leg_index].state is DepartureState.COMPLETED for item in self.live_items)
+        return replace(self, state=BookingState.COMPLETED) if ridden and self.state is BookingState.CONFIRMED else self
 
     def available_actions(self, now: datetime) -> list[str]:
         """Name the operations that would be accepted now."""

@@ -36,6 +36,8 @@ class DepartureState(StrEnum):
 
 
 NOT_RUNNING = frozenset({DepartureState.CANCELLED, DepartureState.NOT_COMING})
+OVER_AFTER = timedelta(hours=1)
+"""A departure counts as completed so long after its last arrival in the timetable, for it may be late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,7 @@ class Leg:
     state: DepartureState
     origin: LegEnd
     destination: LegEnd
+    cancellation_reason: str = ""
 
     @property
     def is_running(self) -> bool:
@@ -167,6 +170,8 @@ class Departure:
     is_withdrawn: bool = False
     # When this run of a frequency starts, as GTFS writes it; empty for other departures.
     feed_start_time: str = ""
+    # What the operator says of why it is cancelled.
+    cancellation_reason: str = ""
 
     @property
     def is_running(self) -> bool:
@@ -229,7 +234,15 @@ class Departure:
             self.state,
             LegEnd(origin, self.pattern.calls[origin].stop, self._time(origin, is_departure=True)),
             LegEnd(destination, self.pattern.calls[destination].stop, self._time(destination, is_departure=False)),
+            self.cancellation_reason,
         )
+
+    def as_of(self, now: datetime) -> "Departure":
+        """Return it as all see it: once it runs, the clock and the timetable tell how far it is."""
+        if not self.is_running or now < self._time(0, is_departure=True):
+            return self
+        is_over = now >= self.ends_at + OVER_AFTER
+        return replace(self, state=DepartureState.COMPLETED if is_over else DepartureState.DEPARTED)
 
     def must_be_bookable(self, origin: int, *, now: datetime) -> None:
         """Refuse a ride that does not run or has left its origin."""
@@ -238,11 +251,12 @@ class Departure:
         if self._time(origin, is_departure=True) <= now:
             raise DepartureGone(departure_id=self.id)
 
-    def cancel(self) -> "Departure":
-        """Take it off the road."""
-        if self.state in (DepartureState.COMPLETED, DepartureState.DEPARTED):
+    def cancel(self, reason: str = "") -> "Departure":
+        """Take it off the road, be it on its way: it may break down there."""
+        if self.state is DepartureState.COMPLETED:
             raise IllegalState(departure_id=self.id, state=self.state)
-        return replace(self, state=DepartureState.CANCELLED, version=self.version + 1)
+        state = DepartureState.CANCELLED
+        return replace(self, state=state, cancellation_reason=reason, version=self.version + 1)
 
     def assign(self, vehicle: AssignedVehicle, *, layout_id: str, capacity: int, seen_version: int) -> "Departure":
         """Let a vehicle with some layout run it."""

@@ -11,8 +11,6 @@ from booking_svc.domain.feed_import import FeedOptions
 from booking_svc.domain.layout import DEFAULT_LAYOUT_ID, Layout
 from chassis.ids import stable_id
 
-STARTED = frozenset({DepartureState.DEPARTED, DepartureState.COMPLETED})
-
 
 class Laid(NamedTuple):
     """A departure that is laid out, as far as a feed can change it."""
@@ -129,18 +127,14 @@ def diff_day(timetable: Timetable, sold_on: date, laid: Iterable[Laid]) -> DayDi
             changed.append(wanted)
         else:
             unchanged += 1
-    gone = [one.id for one in known.values() if one.feed_id and one.id not in wanted_ids and may_withdraw(one)]
+    running = [one for one in known.values() if one.state != DepartureState.CANCELLED]
+    gone = [one.id for one in running if one.feed_id and one.id not in wanted_ids]
     return DayDiff(tuple(added), tuple(changed), tuple(gone), laid_before, unchanged, calls)
 
 
 def differs(there: Laid, wanted: Departure) -> bool:
-    """Tell whether a feed changes a departure; one that the operator cancelled or that has left stays as it is."""
-    if there.state in STARTED or (there.state == DepartureState.CANCELLED and not there.is_withdrawn):
+    """Tell whether a feed changes a departure; one that the operator cancelled stays so."""
+    if there.state == DepartureState.CANCELLED and not there.is_withdrawn:
         return False
     now = (there.route_id, there.pattern_id, there.headsign, there.starts_at, there.is_withdrawn)
     return now != (wanted.route.id, wanted.pattern.id, wanted.headsign, wanted.starts_at, False)
-
-
-def may_withdraw(there: Laid) -> bool:
-    """Tell whether a departure could still be taken off the road."""
-    return there.state not in STARTED and there.state != DepartureState.CANCELLED

@@ -37,7 +37,7 @@ def diff_feed_day(work: Work, *, timetable: Timetable, sold_on: date) -> DayRepo
     ]
     withheld = [
         *(id_ for part in in_parts(diff.withdrawn_ids) for id_ in work.bookings.booked(part)),
-        *(id_ for part in in_parts(moved) for id_ in work.bookings.ever_on(part)),
+        *(id_ for part in in_parts(moved) for id_ in work.bookings.booked(part, ever=True)),
     ]
     return DayReport(diff, tuple(sorted(withheld)))
 

@@ -206,6 +206,7 @@ def check_cancellation(request: timetable_service_pb2.CancelDeparturesRequest) -
         *(identifier("/departure_ids", departure_id) for departure_id in request.departure_ids[:DEPARTURES_MAX]),
         instant("/starts_from", request, "starts_from"),
         instant("/starts_before", request, "starts_before"),
+        text("/reason", request.reason, least=0, most=500),
     ])  # fmt: skip
 
 

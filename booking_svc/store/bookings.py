@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from booking_svc.domain.booking import (
+    LIVE,
     Boarding,
     Booking,
     BookingState,
@@ -26,6 +27,9 @@ from chassis.faults import is_guard_off
 from chassis.transaction import Transaction
 
 BOOKINGS, ITEMS = table_of(BookingRow), table_of(ItemRow)
+OWN_OF_BOOKING = [
+    name for name in BookingRow.model_fields if name not in ("expires_at", "legs", "contact_email", "contact_phone")
+]
 OWN_OF_ITEM = [name for name in ItemRow.model_fields if name not in ("booking_id", "position", "expires_at")]
 SAVE_BOOKING = (
     sa.update(BOOKINGS)
@@ -43,6 +47,7 @@ READ_ITEMS = (
     .where(ITEMS.c.booking_id.in_(sa.bindparam("ids", expanding=True)))
     .order_by(ITEMS.c.booking_id, ITEMS.c.position)
 )
+HAS_SEATS = ITEMS.c.state.in_(LIVE)
 ADD_BOOKING, ADD_ITEM = sa.insert(BOOKINGS), sa.insert(ITEMS)
 TAKEN_REFERENCES = sa.select(BOOKINGS.c.reference).where(
     BOOKINGS.c.reference.in_(sa.bindparam("references", expanding=True))
@@ -128,19 +133,13 @@ class Bookings:
 
     def on_departures(self, departure_ids: Sequence[str]) -> list[str]:
         """List bookings that have seats on departures."""
-        live = ITEMS.c.state.in_([ItemState.HELD, ItemState.CONFIRMED])
-        query = sa.select(ITEMS.c.booking_id).where(ITEMS.c.departure_id.in_(departure_ids), live).distinct()
-        return [row[0] for row in self._connection.execute(query.order_by(ITEMS.c.booking_id))]
+        query = sa.select(ITEMS.c.booking_id).where(ITEMS.c.departure_id.in_(departure_ids), HAS_SEATS).distinct()
+        return list(self._connection.execute(query.order_by(ITEMS.c.booking_id)).scalars())
 
-    def booked(self, departure_ids: Sequence[str]) -> set[str]:
-        """Return those of some departures that have seats held or sold."""
-        live = ITEMS.c.state.in_([ItemState.HELD, ItemState.CONFIRMED])
-        query = sa.select(ITEMS.c.departure_id).where(ITEMS.c.departure_id.in_(departure_ids), live).distinct()
-        return set(self._connection.execute(query).scalars())
-
-    def ever_on(self, departure_ids: Sequence[str]) -> set[str]:
-        """Return those of some departures that bookings of any state were made on."""
-        query = sa.select(ITEMS.c.departure_id).where(ITEMS.c.departure_id.in_(departure_ids)).distinct()
+    def booked(self, departure_ids: Sequence[str], *, ever: bool = False) -> set[str]:
+        """Return those of some departures that have seats held or sold, or ever had bookings of any state."""
+        has_some = sa.true() if ever else HAS_SEATS
+        query = sa.select(ITEMS.c.departure_id).where(ITEMS.c.departure_id.in_(departure_ids), has_some).distinct()
         return set(self._connection.execute(query).scalars())
 
     def lapsed(self, *, limit: int) -> list[tuple[str, int]]:
@@ -194,7 +193,7 @@ class Bookings:
             items[values.booking_id].append(read_item(values))
         legs = {row.id: json.loads(row.legs) for row in rows}
         ids = {leg[0] for of_booking in legs.values() for leg in of_booking}
-        departures = Departures(self._connection).get_many(sorted(ids))
+        departures = Departures(self._connection, now=self._now).get_many(sorted(ids))
         return [
             read_booking(row, items[row.id], [departures[leg[0]].leg(leg[1], leg[2]) for leg in legs[row.id]])
             for row in rows
@@ -229,22 +228,11 @@ def new(values: Mapping[str, object]) -> dict[str, object]:
 def write_booking(booking: Booking) -> dict[str, object]:
     """Turn a booking into a row's values."""
     legs = [[leg.departure_id, leg.origin.sequence, leg.destination.sequence] for leg in booking.legs]
-    return {
-        "id": booking.id,
-        "reference": booking.reference,
-        "rider_id": booking.rider_id,
-        "operator_id": booking.operator_id,
-        "state": booking.state,
-        "hold_expires_at": booking.hold_expires_at,
+    return {name: getattr(booking, name) for name in OWN_OF_BOOKING} | {
         "expires_at": booking.seats_expire_at,
         "legs": json.dumps(legs),
-        "currency": booking.currency,
-        "payment_state": booking.payment_state,
-        "action_url": booking.action_url,
         "contact_email": booking.contact.email,
         "contact_phone": booking.contact.phone,
-        "created_at": booking.created_at,
-        "version": booking.version,
     }
 
 
@@ -256,39 +244,16 @@ def write_item(booking: Booking, place: int, item: Item) -> dict[str, object]:
 
 def read_booking(row: Any, items: Sequence[Item], legs: Sequence[Any]) -> Booking:
     """Turn a row into a booking."""
+    own = {name: getattr(row, name) for name in OWN_OF_BOOKING}
     return Booking(
-        row.id,
-        row.reference,
-        row.rider_id,
-        row.operator_id,
-        BookingState(row.state),
-        row.hold_expires_at,
-        tuple(legs),
-        tuple(items),
-        row.currency,
-        PaymentState(row.payment_state),
-        row.action_url,
-        Contact(row.contact_email, row.contact_phone),
-        row.created_at,
-        row.version,
+        **own | {"state": BookingState(row.state), "payment_state": PaymentState(row.payment_state)},
+        legs=tuple(legs),
+        items=tuple(items),
+        contact=Contact(row.contact_email, row.contact_phone),
     )
 
 
 def read_item(row: Any) -> Item:
     """Turn a row into an item."""
-    return Item(
-        row.id,
-        row.leg_index,
-        row.departure_id,
-        row.origin_sequence,
-        row.destination_sequence,
-        row.passenger_name,
-        row.category,
-        row.seat_id,
-        row.seat_index,
-        ItemState(row.state),
-        Boarding(row.boarding),
-        row.price_minor,
-        row.ticket_id,
-        row.ticket_code,
-    )
+    own = {name: getattr(row, name) for name in OWN_OF_ITEM}
+    return Item(**own | {"state": ItemState(row.state), "boarding": Boarding(row.boarding)})

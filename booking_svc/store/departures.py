@@ -1,7 +1,7 @@
 """Rows of departures."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -29,6 +29,7 @@ from chassis.faults import is_guard_off
 from chassis.transaction import Transaction
 
 DEPARTURES, FEEDS = table_of(DepartureRow), table_of(FeedRow)
+OWN = [field.name for field in fields(Departure) if field.name in DepartureRow.model_fields]
 SAVE_DEPARTURE = (
     sa.update(DEPARTURES)
     .where(DEPARTURES.c.id == sa.bindparam("new_id"), DEPARTURES.c.version == sa.bindparam("seen_version"))
@@ -50,10 +51,14 @@ class Filter:
 
 
 class Departures:
-    """The departures of one open transaction; those of a feed that is not published yet are not there."""
+    """The departures of one open transaction; those of a feed that is not published yet are not there.
 
-    def __init__(self, connection: Connection) -> None:
+    What is read is as of now; what is locked is as it is stored.
+    """
+
+    def __init__(self, connection: Connection, *, now: datetime) -> None:
         self._connection = connection
+        self._now = now
         self._patterns = Patterns(connection)
         self._transaction = Transaction.of(connection)
         self._locked_up_to = ""
@@ -89,7 +94,7 @@ class Departures:
     def get_many(self, departure_ids: Sequence[str]) -> dict[str, Departure]:
         """Read departures that must all exist."""
         rows = self._connection.execute(reading_statement(is_locked=False), {"ids": list(departure_ids)}).all()
-        found = {departure.id: departure for departure in self._read(rows)}
+        found = {departure.id: departure for departure in self._see(rows)}
         if missing := [departure_id for departure_id in departure_ids if departure_id not in found]:
             raise NotFound(departure_id=missing[0])
         return found
@@ -119,6 +124,9 @@ class Departures:
             self._locked_up_to = max(self._locked_up_to, unread[-1])
         return {known: memory["locked", known] for known in wanted if ("locked", known) in memory}
 
+    def _see(self, rows: Sequence[Any]) -> list[Departure]:
+        return [departure.as_of(self._now) for departure in self._read(rows)]
+
     def _read(self, rows: Sequence[Any]) -> list[Departure]:
         patterns = self._patterns.calls_of({row.pattern_id for row in rows})
         return [read_departure(row, patterns[row.pattern_id]) for row in rows]
@@ -131,7 +139,7 @@ class Departures:
             starts_at, departure_id = after
             later = sa.and_(columns.starts_at == starts_at, columns.id > departure_id)
             query = query.where(sa.or_(columns.starts_at > starts_at, later))
-        return self._read(self._connection.execute(query).all())
+        return self._see(self._connection.execute(query).all())
 
     def leaving(
         self, connecting: Sequence[Connecting], *, after: tuple[datetime, str], end: datetime, limit: int
@@ -152,7 +160,7 @@ class Departures:
             "limit": limit,
         }
         rows = self._connection.execute(leaving_statement(), asked).all()
-        return [(row.leaves_at, found) for row, found in zip(rows, self._read(rows), strict=True)]
+        return [(row.leaves_at, found) for row, found in zip(rows, self._see(rows), strict=True)]
 
     def of_day(self, operator_id: str, day: date) -> list[Laid]:
         """Read what is laid out of an operator's trips on a service date, seen or not."""
@@ -229,44 +237,22 @@ def reading_statement(*, is_locked: bool, is_patient: bool = True) -> sa.Select[
 
 def read_departure(row: Any, pattern: Pattern) -> Departure:
     """Turn a joined row into a departure."""
+    own = {name: getattr(row, name) for name in OWN}
     return Departure(
-        row.id,
-        row.operator_id,
-        row.feed_trip_id,
-        read_route(row, "route_"),
-        row.headsign,
-        date.fromisoformat(row.service_date),
-        row.starts_at,
-        pattern,
-        DepartureState(row.state),
-        AssignedVehicle(row.vehicle_id, row.vehicle_label) if row.vehicle_id else None,
-        row.layout_id,
-        row.capacity,
-        row.version,
-        row.feed_id,
-        row.is_withdrawn,
-        row.feed_start_time,
+        **own | {"state": DepartureState(row.state), "service_date": date.fromisoformat(row.service_date)},
+        route=read_route(row, "route_"),
+        pattern=pattern,
+        vehicle=AssignedVehicle(row.vehicle_id, row.vehicle_label) if row.vehicle_id else None,
     )
 
 
 def write_departure(departure: Departure) -> dict[str, object]:
     """Turn a departure into a row's values."""
-    return {
-        "id": departure.id,
-        "operator_id": departure.operator_id,
-        "feed_trip_id": departure.feed_trip_id,
-        "route_id": departure.route.id,
-        "headsign": departure.headsign,
+    own = {name: getattr(departure, name) for name in OWN}
+    return own | {
         "service_date": departure.service_date.isoformat(),
-        "starts_at": departure.starts_at,
+        "route_id": departure.route.id,
         "pattern_id": departure.pattern.id,
-        "state": departure.state,
         "vehicle_id": departure.vehicle.id if departure.vehicle else "",
         "vehicle_label": departure.vehicle.label if departure.vehicle else "",
-        "layout_id": departure.layout_id,
-        "capacity": departure.capacity,
-        "version": departure.version,
-        "feed_id": departure.feed_id,
-        "is_withdrawn": departure.is_withdrawn,
-        "feed_start_time": departure.feed_start_time,
     }

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -54,15 +54,6 @@ class History:
         entry = HistoryEntry(now, fact, tuple(ids), amount, booking.currency, actor)
         self._transaction.put_off(ADD_ENTRY, write_entry(booking, entry))
 
-    def add_expired(self, bookings: Sequence[Booking], *, now: datetime) -> None:
-        """Note that holds have run out."""
-        expired = [
-            HistoryEntry(now, "expired", tuple(item.id for item in one.items), one.total_minor, one.currency, SYSTEM)
-            for one in bookings
-        ]
-        for booking, entry in zip(bookings, expired, strict=True):
-            self._transaction.put_off(ADD_ENTRY, write_entry(booking, entry))
-
     def entries(self, booking_id: str) -> list[HistoryEntry]:
         """Read what happened to a booking, oldest first."""
         query = sa.select(HISTORY).where(HISTORY.c.booking_id == booking_id).order_by(HISTORY.c.version)
@@ -77,13 +68,5 @@ class History:
 
 def write_entry(booking: Booking, entry: HistoryEntry) -> dict[str, object]:
     """Turn an entry of a booking into a row's values."""
-    return {
-        "booking_id": booking.id,
-        "version": booking.version,
-        "fact": entry.fact,
-        "item_ids": json.dumps(entry.item_ids),
-        "amount_minor": entry.amount_minor,
-        "currency": entry.currency,
-        "actor": entry.actor,
-        "occurred_at": entry.occurred_at,
-    }
+    own = {field.name: getattr(entry, field.name) for field in fields(HistoryEntry)}
+    return own | {"booking_id": booking.id, "version": booking.version, "item_ids": json.dumps(entry.item_ids)}

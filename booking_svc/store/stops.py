@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from math import cos, degrees, radians
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from booking_svc.store.tables import StopRow
 from chassis.database import table_of
 
 STOPS = table_of(StopRow)
+OWN = [field.name for field in fields(Stop)]
 LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "æ": "ae", "œ": "oe", "þ": "th"})
 """Letters that have no accent to take away."""
 # Statements of searches are built once: building one costs more than running it.
@@ -127,14 +128,4 @@ def owned(row: Any) -> OwnedStop:
 
 
 def read_stop(row: Any) -> Stop:
-    return Stop(
-        row.id,
-        row.feed_stop_id,
-        row.name,
-        row.timezone,
-        row.latitude,
-        row.longitude,
-        row.zone_id,
-        row.station_id,
-        row.is_station,
-    )
+    return Stop(**{name: getattr(row, name) for name in OWN})

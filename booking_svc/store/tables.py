@@ -96,6 +96,7 @@ class DepartureRow(Table, table=True):
     feed_id: str
     is_withdrawn: bool
     feed_start_time: str
+    cancellation_reason: str
 
 
 class FeedRow(Table, table=True):

@@ -39,7 +39,7 @@ class Work:
         self.stops = Stops(connection)
         self.routes = Routes(connection)
         self.patterns = Patterns(connection)
-        self.departures = Departures(connection)
+        self.departures = Departures(connection, now=now)
         self.feeds = Feeds(connection)
         self.layouts = Layouts(connection)
         self.vehicles = Vehicles(connection)

@@ -27,4 +27,4 @@ def assign_vehicle(work: Work, *, caller: Caller, departure_id: str, vehicle_id:
     if layout.id != departure.layout_id:
         work.take_seats(assigned, [])  # nobody sits down, but there are other seats now
     work.outbox.add(VehicleAssigned(assigned))
-    return assigned
+    return assigned.as_of(work.now)

@@ -32,6 +32,7 @@ def cancel_departures(
     route_id: str,
     starts_from: datetime | None,
     starts_before: datetime | None,
+    reason: str = "",
     is_dry_run: bool,
 ) -> Hit:
     """Cancel named departures, or those of a route that start in a window; bookings stay, and refund in full."""
@@ -45,10 +46,10 @@ def cancel_departures(
         raise InvalidInput(f"This hits over {DEPARTURES_MAX} departures or {CALLS_MAX} calls. Do it in parts.")
     if departure_ids and len(found) < len(set(departure_ids)):
         raise NotFound
-    running = [departure for departure in found if departure.state is not DepartureState.CANCELLED]
-    if not departure_ids:  # a window may reach into the past: what has arrived is not taken off the road
-        running = [departure for departure in running if departure.ends_at > work.now]
-    cancelled = [departure.cancel() for departure in running]
+    # A window may reach into the past: what is over is not taken off the road.
+    left_out = {DepartureState.CANCELLED} if departure_ids else {DepartureState.CANCELLED, DepartureState.COMPLETED}
+    running = [departure for departure in found if departure.state not in left_out]
+    cancelled = [departure.cancel(reason) for departure in running]
     if not is_dry_run:
         work.departures.save(*cancelled)
         work.outbox.add(*map(DepartureCancelled, cancelled))

@@ -36,4 +36,5 @@ def expire(work: Work, booking_ids: Collection[str]) -> None:
     work.give_seats([item for booking in over for item in booking.items])
     work.bookings.save(*expired)
     work.outbox.add(*(event for booking in expired for event in BookingExpired.of(booking, now=work.now)))
-    work.history.add_expired(expired, now=work.now)
+    for booking in expired:
+        work.history.add("expired", booking, now=work.now)

@@ -64,9 +64,9 @@ class Ride:
     layouts: Mapping[str, Layout]
     seats: Sequence[Sequence[int]]
 
-    def leg(self, number: int) -> Leg:
+    def leg(self, number: int, *, now: datetime) -> Leg:
         leg = self.quote.legs[number]
-        return self.departures[leg.departure_id].leg(leg.origin_sequence, leg.destination_sequence)
+        return self.departures[leg.departure_id].as_of(now).leg(leg.origin_sequence, leg.destination_sequence)
 
 
 def read_ahead(work: Work, holds: Sequence[Mapping[str, Any]]) -> None:
@@ -213,7 +213,7 @@ def new_booking(
     hold_until: datetime,
 ) -> Booking:
     """Put a held booking together; the hold ends when the first leg departs, if not before."""
-    legs = tuple(ride.leg(number) for number in range(len(ride.quote.legs)))
+    legs = tuple(ride.leg(number, now=work.now) for number in range(len(ride.quote.legs)))
     return Booking(
         id=work.new_id("bkg"),
         reference=work.bookings.next_reference(new_reference),

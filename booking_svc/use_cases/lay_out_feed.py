@@ -25,7 +25,7 @@ def retime_departures(work: Work, *, departures: Sequence[Departure]) -> list[st
     present = work.departures.lock(wanted)
     moved = [id_ for id_, one in present.items() if one.pattern.stop_ids != wanted[id_].pattern.stop_ids]
     gone = [id_ for id_, one in present.items() if one.starts_at <= work.now]
-    withheld = work.bookings.ever_on([*moved, *gone])
+    withheld = work.bookings.booked([*moved, *gone], ever=True)
     changed = [retimed(present[id_], one) for id_, one in wanted.items() if id_ not in withheld]
     work.departures.save(*changed)
     for departure in changed:

@@ -78,7 +78,7 @@ def publish_departure(
     )
     work.departures.add(departure)
     work.outbox.add(DeparturePublished(departure))
-    return departure
+    return departure.as_of(work.now)
 
 
 def resolve_stops(work: Work, calls: Sequence[CallWish], *, operator_id: str) -> list[Stop]:

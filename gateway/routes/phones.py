@@ -8,16 +8,14 @@ import binascii
 from typing import Annotated, Any
 
 from fastapi import Query, Request
-from fastapi.exceptions import RequestValidationError
 from headway.tracking.v1 import positions_pb2
 from headway.tracking.v1.tracking_service_pb2 import PositionBatch
-from pydantic import ValidationError
 
 from chassis.access import caller_of, needs
 from chassis.errors import Forbidden, NotAuthenticated
 from chassis.keys import USER_TOKEN
 from gateway.backends import Services
-from gateway.bodies import Router, parse
+from gateway.bodies import Router, parse, validated
 from gateway.caller import Call, metadata_of
 from gateway.problems import problems
 from gateway.schemas.phones import OsmAndPoint, OwnTracksMessage
@@ -35,12 +33,7 @@ async def report_osmand(point: Annotated[OsmAndPoint, Query()], request: Request
 @router.post("/open/osmand", include_in_schema=False)
 async def report_osmand_posted(request: Request, services: Services) -> dict[str, int]:
     """Take a point that comes in the query or, from newer versions, as JSON."""
-    told = dict(request.query_params) or parse(await request.body())
-    try:
-        point = OsmAndPoint.model_validate(told)
-    except ValidationError as error:
-        errors = [{**found, "loc": ("body", *found["loc"])} for found in error.errors()]
-        raise RequestValidationError(errors) from None
+    point = validated(OsmAndPoint, dict(request.query_params) or parse(await request.body()))
     return await report(services, device_call(request, point.id), point.to_proto())
 
 

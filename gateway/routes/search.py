@@ -180,7 +180,7 @@ def leg_in_json(leg: timetable_pb2.Leg, delay_seconds: int | None) -> dict[str, 
     told = plain(leg)
     del told["operator_id"]
     told["route"]["feed_route_id"] = told["route"]["feed_route_id"] or None
-    told["delay_seconds"] = delay_seconds
+    told["delay_seconds"], told["cancellation_reason"] = delay_seconds, told["cancellation_reason"] or None
     delay = None if delay_seconds is None else timedelta(seconds=delay_seconds)
     for end in (told["origin"], told["destination"]):
         del end["sequence"]

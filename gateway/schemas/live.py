@@ -60,15 +60,13 @@ class LiveDeparture(Output):
     feed_trip_id: TextOrNone = Field(description="The operator's own identifier")
     feed_route_id: TextOrNone
     service_date: date
-    state: DepartureState
+    state: DepartureState = Field(description="By the vehicle, and by the timetable while nothing is known of it")
     vehicle: TrackedVehicle | None
     delay_seconds: int | None = Field(description="Negative is early; null while nobody knows")
     off_route: bool = Field(validation_alias="is_off_route")
     calls: list[LiveCall]
     occupancy: Occupancy | None
-    availability: SegmentAvailability | None = Field(
-        description="null while no seat was ever taken, as far as is known"
-    )
+    availability: SegmentAvailability | None = Field(description="null while nobody knows how many seats it has")
     observed_at: datetime
 
 

@@ -88,13 +88,14 @@ class Departure(Output):
     route: Route
     headsign: str
     service_date: date = Field(description="A run after midnight belongs to the day before")
-    state: DepartureState
+    state: DepartureState = Field(description="departed at its first time, completed an hour after its last one")
     calls: list[Call]
     vehicle: AssignedVehicle | None
     layout_id: str
     capacity: int
     pattern_id: str = Field(description="The way it takes; thousands of departures share one")
     starts_at: datetime
+    cancellation_reason: TextOrNone = Field(description="What the operator says of why it is cancelled")
     version: int = Field(description="Also the ETag; rises with every change of the departure, not with its sales")
 
 
@@ -119,6 +120,7 @@ class Leg(Output):
     delay_seconds: int | None = None
     origin: LegEnd
     destination: LegEnd
+    cancellation_reason: TextOrNone = Field(description="What the operator says of why it is cancelled")
 
 
 class RouteInput(Input):
@@ -224,7 +226,7 @@ class CancelDepartures(Input):
     route_id: Id | None = None
     starts_from: Instant | None = None
     starts_before: Instant | None = None
-    reason: Annotated[str, text(500, min_length=0)] = ""
+    reason: Annotated[str, text(500, min_length=0)] = Field("", description="Told to riders as it is")
     dry_run: StrictBool = Field(False, description="Only tell what would be hit")
 
     def to_proto(self) -> timetable_service_pb2.CancelDeparturesRequest:

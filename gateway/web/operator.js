@@ -64,15 +64,19 @@ async function list() {
   await refresh();
 }
 
+function isOff(departure) {
+  return ["cancelled", "completed"].includes(departure.state);
+}
+
 function row(departure) {
   const name = nameOf(departure);
-  const box = make("input", { type: "checkbox", "aria-label": `Choose ${name}`, disabled: departure.state === "cancelled", onchange: showChosen });
+  const box = make("input", { type: "checkbox", "aria-label": `Choose ${name}`, disabled: isOff(departure), onchange: showChosen });
   const state = make("td", { role: "cell" }, departure.state.replace("_", " "));
   const load = make("td", { role: "cell" });
   const cells = [make("td", { role: "cell" }, box), make("th", { role: "rowheader", scope: "row" }, name), state, load,
     make("td", { role: "cell" }, departure.vehicle?.label ?? "no vehicle"),
     make("td", { role: "cell" }, verb("Bookings", departure, () => showBookings(departure, name)), " ",
-      verb("Vehicle", departure, () => askVehicle(departure, name, list), departure.state !== "scheduled"))];
+      verb("Vehicle", departure, () => askVehicle(departure, name, list), isOff(departure)))];
   return { departure, box, state, load, row: make("tr", { role: "row", "data-state": departure.state }, ...cells) };
 }
 

@@ -52,7 +52,7 @@ def bookings_are_the_model_s(store: Store[Work], network: model.Network, publish
     for booking in network.bookings.values():
         seen = builders.see(store, booking.id)
         is_over = booking.is_over(network.now)
-        assert (seen.state, seen.payment_state) == (booking.seen_state(network.now), booking.payment)
+        assert (seen.state, seen.payment_state) == (network.seen_state(booking), booking.payment)
         states = ["expired" if is_over else item.state for item in booking.items]
         assert [item.state for item in seen.items] == states
         assert [item.seat_id for item in seen.items] == [item.seat for item in booking.items]

@@ -16,6 +16,7 @@ class Departure:
     id: str
     seats: list[str]
     leaves_at: list[datetime]
+    arrives_at: datetime
     changes: int = 0
     version: int = 1
     is_running: bool = True
@@ -66,9 +67,6 @@ class Booking:
         waits = self.state == "held" and self.payment not in UNDER_WAY
         return waits and self.hold_until is not None and self.hold_until <= now
 
-    def seen_state(self, now: datetime) -> str:
-        return "expired" if self.is_over(now) else self.state
-
 
 class Network:
     """Departures, bookings and money, and what has been told of them."""
@@ -78,6 +76,17 @@ class Network:
         self.departures: dict[str, Departure] = {}
         self.bookings: dict[str, Booking] = {}
         self.balances = {"provider": 0, "sales": 0, "fees": 0, "refunds_due": 0}
+
+    def seen_state(self, booking: Booking) -> str:
+        """Tell a booking's state as riders see it: that of a hold that is over, and of a ride that is, is past."""
+        if booking.is_over(self.now):
+            return "expired"
+        ridden = [self.departures[item.ride[0]] for item in booking.items if item.state == "confirmed"]
+        return "completed" if ridden and all(map(self.is_past, ridden)) else booking.state
+
+    def is_past(self, departure: Departure) -> bool:
+        """Tell whether a departure has run, and an hour has gone by."""
+        return departure.is_running and departure.arrives_at + timedelta(hours=1) <= self.now
 
     def taken(self, departure_id: str, *, but_lapsed: bool = False) -> set[tuple[str, int]]:
         """List the seats and segments that are taken; what lapsed holds cover may be left out."""

@@ -58,7 +58,9 @@ class BookingMachine(RuleBasedStateMachine):
         made = builders.publish(self.store, seats=seats, stops=range(calls), starts_at=starts_at)
         self.published[made.id] = made
         leaves_at = [call.departure_at for call in made.calls]
-        self.network.departures[made.id] = model.Departure(made.id, [str(n + 1) for n in range(seats)], leaves_at)
+        self.network.departures[made.id] = model.Departure(
+            made.id, [str(n + 1) for n in range(seats)], leaves_at, made.ends_at
+        )
         return made.id
 
     @rule(target=bookings, data=st.data(), departure_id=departures)
@@ -164,7 +166,7 @@ class BookingMachine(RuleBasedStateMachine):
         chosen = [item for item in confirmed if item.id in ids or not ids]
         fees = [self.network.fee(item) for item in chosen]
         _, refused = attempt(lambda: builders.cancel(self.store, booking_id, sorted(ids)))
-        if booking.state != "confirmed" or booking.payment in model.UNDER_WAY:
+        if self.network.seen_state(booking) != "confirmed" or booking.payment in model.UNDER_WAY:
             assert refused == "ILLEGAL_STATE"
         elif None in fees:
             assert refused == "DEPARTURE_GONE"
@@ -198,7 +200,7 @@ def seats_of(departure: model.Departure, count: int) -> st.SearchStrategy[Sequen
 
 def refusal_of_paying(booking: model.Booking, network: model.Network, *, otherwise: str) -> str:
     """Say why a hold cannot be paid for or released; `otherwise` is the reason while money is moving."""
-    if booking.seen_state(network.now) == "expired":
+    if network.seen_state(booking) == "expired":
         return "HOLD_EXPIRED"
     if booking.state != "held":
         return "ILLEGAL_STATE"

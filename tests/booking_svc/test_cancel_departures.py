@@ -2,11 +2,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
+from headway.booking.v1.departure_events_pb2 import DepartureCancelled
 
-from booking_svc.domain.departure import DepartureState
+from booking_svc import translate
+from booking_svc.domain.departure import OVER_AFTER, DepartureState
 from booking_svc.domain.errors import IllegalState
-from booking_svc.store.departures import DEPARTURES
 from booking_svc.store.work import Work
 from booking_svc.use_cases.cancel_departures import DEPARTURES_MAX, Hit, cancel_departures
 from booking_svc.use_cases.release_booking import release_booking
@@ -26,6 +26,7 @@ from tests.booking_svc.builders import (
     hold,
     publish,
 )
+from tests.clocks import FixedClock
 
 
 def cancel(store: Store[Work], **changes: Any) -> Hit:
@@ -54,6 +55,18 @@ def test_named_departures_are_cancelled_and_told(store: Store[Work]) -> None:
     assert [state_of(store, one.id) for one in (first, second, other)] == ["cancelled", "cancelled", "scheduled"]
     told = [event.subject for event in events(store) if ".cancelled." in event.subject]
     assert sorted(told) == sorted(f"headway.v1.departure.cancelled.{OPERATOR}.{one.id}" for one in (first, second))
+
+
+def test_why_is_told_with_the_departure_its_event_and_every_leg_on_it(store: Store[Work]) -> None:
+    departure, other = publish(store), publish(store)
+    held = hold(store, (departure, 0, 1), (other, 0, 1))
+    cancel(store, departure_ids=[departure.id], reason="Storm at sea")
+    assert ask(store, lambda work: work.departures.get(departure.id).cancellation_reason) == "Storm at sea"
+    seen = ask(store, lambda work: work.bookings.get(held.id, caller=RIDER))
+    assert [leg.cancellation_reason for leg in translate.booking_out(seen, now=STARTS_AT).legs] == ["Storm at sea", ""]
+    (event,) = [one for one in events(store) if ".departure.cancelled." in one.subject]
+    told = DepartureCancelled.FromString(event.payload).departure
+    assert (told.id, told.cancellation_reason) == (departure.id, "Storm at sea")
 
 
 def test_a_window_of_a_route_is_cancelled(store: Store[Work]) -> None:
@@ -95,15 +108,23 @@ def test_what_is_cancelled_already_is_not_hit_again(store: Store[Work]) -> None:
     assert cancel(store, departure_ids=[departure.id]) == Hit((), ())
 
 
-def test_what_has_departed_is_not_cancelled_and_neither_is_the_rest(store: Store[Work]) -> None:
-    departure, departed = publish(store), publish(store)
-    with store.database.writer.begin() as connection:
-        gone = sa.update(DEPARTURES).where(DEPARTURES.c.id == departed.id).values(state=DepartureState.DEPARTED)
-        connection.execute(gone)
+def test_what_is_on_its_way_is_cancelled_for_it_may_break_down(store: Store[Work], clock: FixedClock) -> None:
+    departure = publish(store)
+    clock.set(departure.ends_at)
+    assert state_of(store, departure.id) is DepartureState.DEPARTED
+    assert cancel(store, departure_ids=[departure.id]).departure_ids == (departure.id,)
+    assert state_of(store, departure.id) is DepartureState.CANCELLED
+
+
+def test_what_is_over_is_not_cancelled_and_neither_is_the_rest(store: Store[Work], clock: FixedClock) -> None:
+    over, departure = publish(store), publish(store, starts_at=STARTS_AT + timedelta(days=1))
+    clock.set(over.ends_at + OVER_AFTER)
     with pytest.raises(IllegalState) as refused:
-        cancel(store, departure_ids=[departure.id, departed.id])
-    assert refused.value.facts == {"departure_id": departed.id, "state": "departed"}
+        cancel(store, departure_ids=[departure.id, over.id])
+    assert refused.value.facts == {"departure_id": over.id, "state": "completed"}
     assert state_of(store, departure.id) is DepartureState.SCHEDULED
+    hit = cancel(store, starts_from=STARTS_AT, starts_before=STARTS_AT + timedelta(days=2))
+    assert hit.departure_ids == (departure.id,)
 
 
 def test_another_operator_s_departure_is_as_absent_as_none(store: Store[Work]) -> None:

@@ -1,6 +1,12 @@
+from datetime import timedelta
+
 import pytest
 
+from booking_svc.domain.departure import OVER_AFTER
+from booking_svc.domain.errors import IllegalState
 from booking_svc.queries.get_booking import get_booking
+from booking_svc.queries.list_bookings import list_bookings
+from booking_svc.queries.quote_cancellation import quote_cancellation
 from booking_svc.store.work import Work
 from chassis.access import Caller
 from chassis.errors import NotFound
@@ -13,6 +19,7 @@ from tests.booking_svc.builders import (
     OTHER_RIDER,
     RIDER,
     STAFF,
+    STARTS_AT,
     ask,
     begin,
     confirm,
@@ -74,3 +81,21 @@ def test_a_hold_that_is_being_paid_is_shown_as_held(store: Store[Work], clock: F
     begin(store, held)
     clock.advance(HOLD_SECONDS)
     assert see(store, held).state == "held"
+
+
+def test_a_booking_is_completed_with_the_last_departure_that_it_has_seats_on(
+    store: Store[Work], clock: FixedClock
+) -> None:
+    first, second = publish(store), publish(store, starts_at=STARTS_AT + timedelta(days=1))
+    paid = confirm(store, hold(store, (first, 0, 1), (second, 0, 1)))
+    clock.set(first.ends_at + OVER_AFTER)
+    seen = see(store, paid)
+    assert (seen.state, [leg.state for leg in seen.legs]) == ("confirmed", ["completed", "scheduled"])
+    clock.set(second.ends_at + OVER_AFTER)
+    seen = see(store, paid)
+    assert (seen.state, seen.version, seen.available_actions(clock.now())) == ("completed", paid.version, [])
+    (listed,) = ask(store, list_bookings, caller=RIDER, departure_id="", cursor="", limit=1)
+    assert listed == seen
+    with pytest.raises(IllegalState) as refused:
+        ask(store, quote_cancellation, caller=RIDER, booking_id=paid.id, item_ids=[])
+    assert refused.value.facts["state"] == "completed"

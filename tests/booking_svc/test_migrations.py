@@ -68,7 +68,7 @@ def test_migrating_twice_changes_nothing(database_url: str) -> None:
     try:
         with database.writer.connect() as connection:
             revisions = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalars().all()
-        assert revisions == ["0003"]
+        assert revisions == ["0004"]
     finally:
         database.close()
 

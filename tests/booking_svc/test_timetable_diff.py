@@ -129,14 +129,6 @@ def test_what_the_operator_cancelled_stays_cancelled_and_what_a_feed_withdrew_co
     assert diff_day(timetable(), DAY, [cancelled._replace(is_withdrawn=True)]).withdrawn_ids == ()
 
 
-@pytest.mark.parametrize("state", [DepartureState.DEPARTED, DepartureState.COMPLETED])
-def test_what_has_left_is_left_alone(state: DepartureState) -> None:
-    (one,) = departures(trip("t1"))
-    there = laid(one, state=state)
-    assert diff_day(timetable(trip("t1", 9 * 3600)), DAY, [there]).unchanged == 1
-    assert diff_day(timetable(), DAY, [there]).withdrawn_ids == ()
-
-
 def test_an_import_that_was_interrupted_counts_what_it_laid_out_before_as_added() -> None:
     first, second = departures(trip("t1"), trip("t2", 9 * 3600))
     found = diff_day(timetable(trip("t1"), trip("t2", 9 * 3600)), DAY, [laid(first, feed_id="fed_new")])

@@ -76,7 +76,7 @@ class Simulation:
         made = builders.publish(self.store, layout_id=layout.id, stops=stops, starts_at=starts_at)
         self.published[made.id] = made
         leaves_at = [call.departure_at for call in made.calls]
-        self.network.departures[made.id] = model.Departure(made.id, seats_of(count), leaves_at)
+        self.network.departures[made.id] = model.Departure(made.id, seats_of(count), leaves_at, made.ends_at)
         self.steps.append("publish: done")
 
     def operator(self) -> Turns:
@@ -108,7 +108,11 @@ class Simulation:
     def cancel_departure(self, departure_id: str) -> None:
         window = {"route_id": "", "starts_from": None, "starts_before": None, "is_dry_run": False}
         named = {"caller": ADMIN, "operator_id": OPERATOR, "departure_ids": [departure_id]}
-        hit = self.did("cancel departure", lambda: commit(self.store, cancel_departures, **named, **window), "")
+        departure = self.network.departures[departure_id]
+        expected = "ILLEGAL_STATE" if self.network.is_past(departure) else ""
+        hit = self.did("cancel departure", lambda: commit(self.store, cancel_departures, **named, **window), expected)
+        if hit is None:
+            return
         live = {
             booking.id
             for booking in self.network.bookings.values()
@@ -185,7 +189,7 @@ class Simulation:
             self.network.end("released", booking)
 
     def refusal_of_ending(self, booking: model.Booking) -> str:
-        if booking.seen_state(self.network.now) == "expired":
+        if self.network.seen_state(booking) == "expired":
             return "HOLD_EXPIRED"
         return "" if booking.state == "held" and booking.payment not in model.UNDER_WAY else "ILLEGAL_STATE"
 
@@ -247,13 +251,13 @@ class Simulation:
             yield from self.cancel_as_quoted(booking, chosen, quoted)
 
     def refusal_of_cancelling(self, booking: model.Booking, chosen: list[model.Item]) -> str:
-        if booking.state != "confirmed" or booking.payment in model.UNDER_WAY:
+        if self.network.seen_state(booking) != "confirmed" or booking.payment in model.UNDER_WAY:
             return "ILLEGAL_STATE"
         return "DEPARTURE_GONE" if None in [self.network.fee(item) for item in chosen] else ""
 
     def cancel_as_quoted(self, booking: model.Booking, chosen: list[model.Item], quoted: Any) -> Turns:
         expected = self.refusal_of_cancelling(booking, chosen)
-        if quoted.booking_version != booking.version and booking.state == "confirmed":
+        if quoted.booking_version != booking.version and self.network.seen_state(booking) == "confirmed":
             expected = "QUOTE_CHANGED"
         asked = {"caller": RIDER, "booking_id": booking.id, "quote": quoted, "version": 0}
         if self.did("cancel", lambda: commit(self.store, cancel_booking, **asked), expected) is None:
@@ -266,7 +270,7 @@ class Simulation:
             self.network.pay_back(booking)
 
     def refusal_of_repeat(self, booking: model.Booking) -> str:
-        return "QUOTE_CHANGED" if booking.state == "confirmed" else "ILLEGAL_STATE"
+        return "QUOTE_CHANGED" if self.network.seen_state(booking) == "confirmed" else "ILLEGAL_STATE"
 
 
 def seats_of(count: int) -> list[str]:

@@ -276,6 +276,7 @@ LEG_IN_JSON = {
     "service_date": "2030-06-01",
     "state": "scheduled",
     "delay_seconds": None,
+    "cancellation_reason": None,
     "origin": {
         "stop_id": "stp_1",
         "stop_name": "Harbour",

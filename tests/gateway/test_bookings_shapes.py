@@ -189,13 +189,17 @@ def live_departure(fields: dict[str, Any]) -> dict[str, Any]:
 RETOLD: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "Route": lambda fields: fields | {"feed_route_id": fields["feed_route_id"] or None},
     "LegEnd": lambda fields: without(fields, "sequence", expected_at=None),
-    "Leg": lambda fields: without(fields, "operator_id", delay_seconds=None),
+    "Leg": lambda fields: without(
+        fields, "operator_id", delay_seconds=None, cancellation_reason=fields["cancellation_reason"] or None
+    ),
     "Call": call,
     "Stop": stop,
     "PatternCall": pattern_call,
     "FoundStop": lambda fields: without(fields, "stop", **fields["stop"]),
     "ListedRoute": lambda fields: without(fields, "route", **fields["route"]),
-    "Departure": lambda fields: fields | {name: fields[name] or None for name in ("feed_trip_id", "feed_start_time")},
+    "Departure": lambda fields: (
+        fields | {name: fields[name] or None for name in ("feed_trip_id", "feed_start_time", "cancellation_reason")}
+    ),
     "Item": lambda fields: fields | {"seat_id": fields["seat_id"] or None},
     "Payment": lambda fields: fields | {"action_url": fields["action_url"] or None},
     "Booking": booking,

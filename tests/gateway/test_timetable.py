@@ -125,6 +125,7 @@ IN_JSON = {
     "capacity": 50,
     "pattern_id": "pat_1",
     "starts_at": "2030-06-01T08:00:00Z",
+    "cancellation_reason": None,
     "version": 7,
 }
 

@@ -8,7 +8,8 @@ from google.transit.gtfs_realtime_pb2 import Alert, TripDescriptor
 
 from tests.tracking_svc.feeds import keep, told
 from tests.tracking_svc.fleet import Tracking
-from tests.tracking_svc.timetable import START, departure
+from tests.tracking_svc.timetable import START, departure, departure_message
+from tracking_svc import translate
 
 FEED = "Alerts"
 
@@ -37,6 +38,15 @@ async def test_an_alert_names_the_ride_by_the_clock_of_its_first_stop(tracking: 
     # Lisbon is an hour ahead in summer.
     day = f"{START.year + 1}-07-02"
     assert (text.text, text.language) == (f"The 00:30 from Stop 0 to Stop 3 on {day} does not run.", "en")
+
+
+async def test_an_alert_says_why_in_the_operator_s_own_words(tracking: Tracking):
+    stormy = departure_message("dep_1", state="CANCELLED")
+    stormy.cancellation_reason = "Sturm auf See"
+    await keep(tracking, translate.departure_in(stormy), departure("dep_2", state="CANCELLED"))
+    found = await told(tracking, FEED)
+    assert [text.text for text in found["dep_1"].description_text.translation] == ["Sturm auf See"]
+    assert not found["dep_2"].HasField("description_text")
 
 
 async def test_of_what_is_in_no_feed_and_of_other_operators_nothing_is_told(tracking: Tracking):

@@ -13,9 +13,11 @@ from chassis.rpc_errors import failure_of
 from tests.clocks import FixedClock
 from tests.tracking_svc.fleet import FERRY, SEA_STAFF, Tracking, wire
 from tests.tracking_svc.test_follow_vehicle import at, ride
-from tests.tracking_svc.timetable import START, STOP_SECONDS, departure, pattern
+from tests.tracking_svc.timetable import START, STOP_SECONDS, departure, departure_message, pattern
 from tests.tracking_svc.wires import refusal_of
+from tracking_svc import translate
 from tracking_svc.domain.departures import READ_MODEL, Availability
+from tracking_svc.domain.live import OVER_AFTER
 from tracking_svc.use_cases.keep_availability import keep_availability
 from tracking_svc.use_cases.keep_departures import keep_departures
 from tracking_svc.use_cases.keep_patterns import keep_patterns
@@ -50,7 +52,7 @@ async def test_before_any_position_it_is_the_timetable_and_nothing_more(running:
     assert (found.departure_id, found.operator_id, found.state) == (
         "dep_1",
         "opr_sea",
-        States.DEPARTURE_STATE_SCHEDULED,
+        States.DEPARTURE_STATE_DEPARTED,
     )
     assert (found.feed_trip_id, found.feed_route_id) == ("trip_1", "F1")
     assert (found.vehicle.id, found.vehicle.label) == (FERRY.id, FERRY.label)
@@ -62,6 +64,31 @@ async def test_before_any_position_it_is_the_timetable_and_nothing_more(running:
     for call in found.calls:
         assert not any(call.HasField(name) for name in ("arrival", "arrived_at", "departed_at"))
     assert (found.calls[1].stop_id, found.calls[1].feed_stop_id, found.calls[1].stop_name) == ("stp_1", "1", "Stop 1")
+
+
+async def test_while_nothing_is_known_of_a_vehicle_its_states_follow_the_timetable(
+    running: Tracking, clock: FixedClock
+):
+    end = START + timedelta(seconds=3 * STOP_SECONDS)
+    seen = []
+    for at_ in (START - timedelta(seconds=1), START, end + OVER_AFTER - timedelta(seconds=1), end + OVER_AFTER):
+        clock.set(at_)
+        seen.append((await live(running)).state)
+    assert seen == [
+        States.DEPARTURE_STATE_SCHEDULED,
+        States.DEPARTURE_STATE_DEPARTED,
+        States.DEPARTURE_STATE_DEPARTED,
+        States.DEPARTURE_STATE_COMPLETED,
+    ]
+
+
+async def test_a_vehicle_that_is_late_is_not_over_before_it_is_there(running: Tracking, clock: FixedClock):
+    late = OVER_AFTER.total_seconds() + 600
+    clock.set(START + timedelta(seconds=late + 200))
+    await send(running, *ride(late=late)[:17])
+    assert (await live(running)).state == States.DEPARTURE_STATE_DEPARTED
+    clock.advance(3600)  # it is silent for so long that nothing is expected of it any more
+    assert (await live(running)).state == States.DEPARTURE_STATE_COMPLETED
 
 
 async def test_on_its_way_it_tells_what_was_and_what_is_to_come(running: Tracking, clock: FixedClock):
@@ -123,6 +150,17 @@ async def test_how_full_it_is_is_what_is_booked(running: Tracking, seats_free, s
     found = await live(running)
     assert (found.occupancy.status, found.occupancy.load_factor) == (status, pytest.approx(load))
     assert (found.availability.capacity, tuple(found.availability.seats_free)) == (50, seats_free)
+
+
+async def test_before_its_first_booking_it_is_empty(running: Tracking):
+    told = departure_message(version=2)
+    told.capacity = 50
+    await running.store.write(keep_departures, departures=[translate.departure_in(told)])
+    found = await live(running)
+    assert (found.occupancy.status, found.occupancy.load_factor) == (live_pb2.OCCUPANCY_STATUS_EMPTY, 0)
+    assert (found.availability.capacity, found.availability.seats_free, found.availability.version) == (50, [50] * 3, 0)
+    await running.store.write(keep_availability, availability=Availability("dep_1", 50, (40, 50, 50), 1))
+    assert (await live(running)).occupancy.load_factor == pytest.approx(0.2)
 
 
 async def test_how_full_it_is_is_told_of_the_segment_that_it_is_on(running: Tracking):

@@ -84,6 +84,9 @@ class Departure:
     version: int
     # When this run of a frequency starts, as GTFS writes it; empty for other departures.
     feed_start_time: str = ""
+    cancellation_reason: str = ""
+    # Its seats; 0 where booking has not told them yet.
+    capacity: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from tracking_svc.domain.vehicles import TrackedVehicle
 
 DELAY_KEPT = timedelta(minutes=15)
 """A delay is told for so long after the vehicle was last seen on its line."""
+OVER_AFTER = timedelta(hours=1)
+"""A departure counts as completed so long after its last arrival in the timetable, as to booking, if nobody knows."""
 MANY_SEATS = 0.5
 
 
@@ -56,7 +58,7 @@ class LiveCall:
 
 @dataclass(frozen=True, slots=True)
 class LiveDeparture:
-    """A departure as it runs; `occupancy` and `availability` are None while nothing was told of its seats."""
+    """A departure as it runs; `occupancy` and `availability` are None while it is not known how many seats it has."""
 
     departure: Departure
     state: DepartureState
@@ -100,19 +102,25 @@ def live_calls(
     return tuple(calls)
 
 
-def live_state(departure: Departure, calls: tuple[LiveCall, ...], *, along: float = 0.0) -> DepartureState:
-    """Tell where a departure is in its life, by what its vehicle shows if that is more than booking says.
+def live_state(
+    departure: Departure, calls: tuple[LiveCall, ...], *, now: datetime, along: float = 0.0
+) -> DepartureState:
+    """Tell where a departure is in its life: by its vehicle, or by the timetable while nothing is expected of one.
 
     A vehicle that is so far along, in metres, has left although nobody saw it leave.
     """
     if departure.state in NOT_RUNNING:
         return departure.state
-    if calls[-1].arrived_at:
+    is_known = any(call.expected_at for call in calls)
+    if calls[-1].arrived_at or not (is_known or now < calls[-1].scheduled_arrival_at + OVER_AFTER):
         return DepartureState.COMPLETED
     has_left = along > calls[0].call.distance_meters + LEFT_METERS
     if has_left or calls[0].departed_at or any(call.arrived_at for call in calls[1:]):
         return DepartureState.DEPARTED
-    return DepartureState.BOARDING if calls[0].arrived_at else departure.state
+    if calls[0].arrived_at:
+        return DepartureState.BOARDING
+    is_waited_for = is_known or now < calls[0].scheduled_departure_at
+    return DepartureState.SCHEDULED if is_waited_for else DepartureState.DEPARTED
 
 
 def next_call(calls: tuple[LiveCall, ...]) -> int:
@@ -122,6 +130,12 @@ def next_call(calls: tuple[LiveCall, ...]) -> int:
         return last
     ahead = (place for place, call in enumerate(calls) if call.expected_at)
     return next(ahead, min(last + 1, len(calls) - 1))
+
+
+def unsold(departure: Departure, pattern: Pattern) -> Availability | None:
+    """Return that every seat is free, as it is until booking tells of one that is not."""
+    seats = departure.capacity
+    return Availability(departure.id, seats, (seats,) * (len(pattern.calls) - 1), 0) if seats else None
 
 
 def occupancy_of(availability: Availability | None, calls: tuple[LiveCall, ...]) -> Occupancy | None:

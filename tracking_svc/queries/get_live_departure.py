@@ -5,7 +5,7 @@ from collections.abc import Collection
 from chassis.read_models import is_rebuilt
 from tracking_svc.domain.departures import READ_MODEL, Departure
 from tracking_svc.domain.errors import DepartureUnknown, StillLearning
-from tracking_svc.domain.live import DELAY_KEPT, LiveDeparture, live_calls, live_state, occupancy_of
+from tracking_svc.domain.live import DELAY_KEPT, LiveDeparture, live_calls, live_state, occupancy_of, unsold
 from tracking_svc.domain.points import microseconds
 from tracking_svc.domain.vehicles import Freshness, Sighting, TrackedVehicle, Vehicle
 from tracking_svc.store.work import Work
@@ -42,13 +42,13 @@ def live_departures(work: Work, departures: Collection[Departure]) -> list[LiveD
         calls = live_calls(departure, pattern, visits[id_], delay_seconds=delays.get(id_), now=work.now, along=along)
         live = LiveDeparture(
             departure=departure,
-            state=live_state(departure, calls, along=along),
+            state=live_state(departure, calls, now=work.now, along=along),
             vehicle=vehicle_of(work, departure, sighting),
             delay_seconds=delays.get(id_),
             is_off_route=progress is not None and progress.is_off_route,
             calls=calls,
-            occupancy=occupancy_of(seats.get(id_), calls),
-            availability=seats.get(id_),
+            occupancy=occupancy_of(known := seats.get(id_) or unsold(departure, pattern), calls),
+            availability=known,
             observed_at=work.now,
         )
         found.append(live)

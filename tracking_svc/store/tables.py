@@ -103,6 +103,8 @@ class DepartureRow(Table, table=True):
     feed_route_id: str
     service_date: str
     feed_start_time: str
+    cancellation_reason: str
+    capacity: int
     version: int = Field(sa_type=sa.BigInteger)
 
 

@@ -315,12 +315,15 @@ class Alert(_message.Message):
     CAUSE_FIELD_NUMBER: _builtins.int
     EFFECT_FIELD_NUMBER: _builtins.int
     HEADER_TEXT_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_TEXT_FIELD_NUMBER: _builtins.int
     cause: Global___Alert.Cause.ValueType
     effect: Global___Alert.Effect.ValueType
     @_builtins.property
     def informed_entity(self) -> _containers.RepeatedCompositeFieldContainer[Global___EntitySelector]: ...
     @_builtins.property
     def header_text(self) -> Global___TranslatedString: ...
+    @_builtins.property
+    def description_text(self) -> Global___TranslatedString: ...
     def __init__(
         self,
         *,
@@ -328,10 +331,11 @@ class Alert(_message.Message):
         cause: Global___Alert.Cause.ValueType | None = ...,
         effect: Global___Alert.Effect.ValueType | None = ...,
         header_text: Global___TranslatedString | None = ...,
+        description_text: Global___TranslatedString | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "effect", b"effect", "header_text", b"header_text"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "description_text", b"description_text", "effect", b"effect", "header_text", b"header_text"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "effect", b"effect", "header_text", b"header_text", "informed_entity", b"informed_entity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "description_text", b"description_text", "effect", b"effect", "header_text", b"header_text", "informed_entity", b"informed_entity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

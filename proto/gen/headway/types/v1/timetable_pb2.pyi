@@ -368,6 +368,7 @@ class Departure(_message.Message):
     PATTERN_ID_FIELD_NUMBER: _builtins.int
     STARTS_AT_FIELD_NUMBER: _builtins.int
     FEED_START_TIME_FIELD_NUMBER: _builtins.int
+    CANCELLATION_REASON_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     operator_id: _builtins.str
     feed_trip_id: _builtins.str
@@ -384,6 +385,8 @@ class Departure(_message.Message):
     pattern_id: _builtins.str
     feed_start_time: _builtins.str
     """When this run of a frequency starts, as in GTFS, for example 25:10:00; empty for other departures."""
+    cancellation_reason: _builtins.str
+    """What the operator says of why it is cancelled; empty when nothing, and when its feed has it no more."""
     @_builtins.property
     def route(self) -> Global___Route: ...
     @_builtins.property
@@ -414,10 +417,11 @@ class Departure(_message.Message):
         pattern_id: _builtins.str = ...,
         starts_at: _timestamp_pb2.Timestamp | None = ...,
         feed_start_time: _builtins.str = ...,
+        cancellation_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["route", b"route", "starts_at", b"starts_at", "vehicle", b"vehicle"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "capacity", b"capacity", "feed_start_time", b"feed_start_time", "feed_trip_id", b"feed_trip_id", "headsign", b"headsign", "id", b"id", "layout_id", b"layout_id", "operator_id", b"operator_id", "pattern_id", b"pattern_id", "route", b"route", "service_date", b"service_date", "starts_at", b"starts_at", "state", b"state", "vehicle", b"vehicle", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "cancellation_reason", b"cancellation_reason", "capacity", b"capacity", "feed_start_time", b"feed_start_time", "feed_trip_id", b"feed_trip_id", "headsign", b"headsign", "id", b"id", "layout_id", b"layout_id", "operator_id", b"operator_id", "pattern_id", b"pattern_id", "route", b"route", "service_date", b"service_date", "starts_at", b"starts_at", "state", b"state", "vehicle", b"vehicle", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -471,11 +475,14 @@ class Leg(_message.Message):
     ORIGIN_FIELD_NUMBER: _builtins.int
     DESTINATION_FIELD_NUMBER: _builtins.int
     OPERATOR_ID_FIELD_NUMBER: _builtins.int
+    CANCELLATION_REASON_FIELD_NUMBER: _builtins.int
     departure_id: _builtins.str
     headsign: _builtins.str
     service_date: _builtins.str
     state: Global___DepartureState.ValueType
     operator_id: _builtins.str
+    cancellation_reason: _builtins.str
+    """As the departure's."""
     @_builtins.property
     def route(self) -> Global___Route: ...
     @_builtins.property
@@ -493,10 +500,11 @@ class Leg(_message.Message):
         origin: Global___LegEnd | None = ...,
         destination: Global___LegEnd | None = ...,
         operator_id: _builtins.str = ...,
+        cancellation_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["destination", b"destination", "origin", b"origin", "route", b"route"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["departure_id", b"departure_id", "destination", b"destination", "headsign", b"headsign", "operator_id", b"operator_id", "origin", b"origin", "route", b"route", "service_date", b"service_date", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancellation_reason", b"cancellation_reason", "departure_id", b"departure_id", "destination", b"destination", "headsign", b"headsign", "operator_id", b"operator_id", "origin", b"origin", "route", b"route", "service_date", b"service_date", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
