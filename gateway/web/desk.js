@@ -31,8 +31,8 @@ export async function showBookings(departure, name) {
   show(desk, `Bookings of ${name}`, told, closing("Close", `Bookings-${departure.id}`));
 }
 
-function cancelDepartures(departures, isDryRun) {
-  const body = { operator_id: departures[0].operator_id, departure_ids: departures.map((one) => one.id), dry_run: isDryRun };
+function cancelDepartures(departures, more) {
+  const body = { operator_id: departures[0].operator_id, departure_ids: departures.map((one) => one.id), ...more };
   return signedIn((token) => post("/departures/cancel", body, token));
 }
 
@@ -42,17 +42,18 @@ async function namesHit(hit) {
 }
 
 export async function askCancel(departures, nameOf, changed) {
-  const hit = await cancelDepartures(departures, true);
+  const hit = await cancelDepartures(departures, { dry_run: true });
+  const reason = make("input", { id: "reason", maxlength: 500, placeholder: "Heavy storm" });
   const confirm = make("button", { type: "button", class: "main" }, `Cancel ${count(hit.departure_ids.length, "departure")}`);
   confirm.addEventListener("click", () => during(confirm, "Cancelling", async () => {
-    const done = await cancelDepartures(departures, false);
+    const done = await cancelDepartures(departures, { reason: reason.value.trim() });
     await changed();
     show(desk, `${count(done.departure_ids.length, "departure")} cancelled`,
       make("p", {}, `${count(done.booking_ids.length, "booking")} hit.`), await namesHit(done), closing("Close", "all"));
   }));
   show(desk, "Cancel them?", make("ul", {}, ...departures.map((one) => make("li", {}, nameOf(one)))),
     make("p", {}, `${count(hit.booking_ids.length, "booking")} would be hit. Bookings stay, and cancelling them refunds in full.`),
-    await namesHit(hit), make("p", { class: "line" }, confirm, closing("Keep them", "cancel")));
+    await namesHit(hit), field("Why, as riders are told", reason), make("p", { class: "line" }, confirm, closing("Keep them", "cancel")));
 }
 
 function group(label, vehicles) {

@@ -90,12 +90,14 @@ def test_a_vehicle_is_assigned_and_a_departure_cancelled_with_who_is_on_it(
     one(browser, "#cancel").click()
     assert booking["reference"] in desk(browser, "1 booking would be hit")
     assert "scheduled" in row_of(browser, departure)
+    one(browser, "#reason").send_keys("Heavy storm")
     picture(browser, "operator-cancel")
     one(browser, "#desk button.main").click()
     assert booking["reference"] in desk(browser, "1 departure cancelled")
     row_of(browser, departure, lambda text: "cancelled" in text)
     with client(stack) as anybody:
-        assert checked(anybody.get(f"/departures/{departure['id']}"), 200)["state"] == "cancelled"
+        found = checked(anybody.get(f"/departures/{departure['id']}"), 200)
+        assert (found["state"], found["cancellation_reason"]) == ("cancelled", "Heavy storm")
     assert "outbox 0" in wait(browser, lambda: one(browser, "#queues").text)
     assert requested(browser) == {urlsplit(stack.url).netloc}
     assert browser.get_log("browser") == []
