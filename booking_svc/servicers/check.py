@@ -206,8 +206,15 @@ def check_cancellation(request: timetable_service_pb2.CancelDeparturesRequest) -
         *(identifier("/departure_ids", departure_id) for departure_id in request.departure_ids[:DEPARTURES_MAX]),
         instant("/starts_from", request, "starts_from"),
         instant("/starts_before", request, "starts_before"),
+        ("/starts_before", not is_backwards(request), "Let the window end after it begins."),
         text("/reason", request.reason, least=0, most=500),
     ])  # fmt: skip
+
+
+def is_backwards(request: timetable_service_pb2.CancelDeparturesRequest) -> bool:
+    first, last = request.starts_from, request.starts_before
+    both = request.HasField("starts_from") and request.HasField("starts_before")
+    return both and (last.seconds, last.nanos) <= (first.seconds, first.nanos)
 
 
 def check_part(

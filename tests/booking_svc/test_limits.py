@@ -148,6 +148,7 @@ WRONG: list[tuple[Any, list[str]]] = [
     (cancelling(route_id="\0"), ["/route_id"]),
     (cancelling(starts_from=Timestamp(seconds=10**18)), ["/starts_from"]),
     (cancelling(starts_before=Timestamp(seconds=-(10**18))), ["/starts_before"]),
+    (cancelling(starts_from=Timestamp(seconds=60), starts_before=Timestamp(seconds=60)), ["/starts_before"]),
 ]
 
 
