@@ -52,7 +52,7 @@ async def working(url: str, provider_url: str, clock: Clock, *, wait_seconds: fl
     """Open the database and work until the life ends, as suddenly as the caller likes."""
     with opened(url, clock) as store:
         store.start()
-        provider = PaymentProvider(provider_url, timeout_seconds=1.0)
+        provider = PaymentProvider(provider_url, timeout_seconds=2.0)
         payments = Payments(
             store,
             provider,

@@ -1,6 +1,7 @@
 """What booking tells by events is kept, whatever order and however often it comes."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from headway.pricing.v1 import fare_events_pb2
 from headway.types.v1 import timetable_pb2
 from nats import connect
 from nats.js import JetStreamContext
+from nats.js.errors import NotFoundError
 from sqlalchemy.engine import make_url
 
 from chassis.bus import ROOT, Bus, Message, Stream
@@ -192,7 +194,10 @@ async def test_events_of_a_new_pattern_wait_for_booking_and_others_go_on(
 
 
 async def is_redelivering(broker: JetStreamContext, count: int) -> bool:
-    return (await broker.consumer_info("DEPARTURE", "pricing_departures")).num_redelivered == count
+    # The service makes its consumer a moment after it is up.
+    with suppress(NotFoundError):
+        return (await broker.consumer_info("DEPARTURE", "pricing_departures")).num_redelivered == count
+    return False
 
 
 async def test_what_was_told_while_the_service_was_away_is_caught_up_with(

@@ -26,7 +26,7 @@ async def test_a_ride_is_followed_from_what_is_so_to_what_changes(stack: Stack, 
     async with listening(int(urlsplit(stack.url).port or 0), path) as rider:
         first = await rider.event()
         assert (first.name, first.data["departure_id"]) == ("state", bus.departure["id"])
-        assert (len(first.data["calls"]), first.data["availability"]) == (3, None)
+        assert (len(first.data["calls"]), first.data["availability"]["seats_free"]) == (3, [50, 50])
         began = time.monotonic()
         bus.report(41.1496, -8.6110)
         told: dict[str, Any] = {}
