@@ -2,15 +2,24 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import httpx2
+import pytest
 
 from tests.system.journey import checked, coach, publish
-from tests.system.running_stack import ROOT, Stack, admin
+from tests.system.running_stack import ROOT, Stack, admin, running
 
 SECONDS = 12
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A system of its own: riders book whatever is on sale, and other tests leave much of it."""
+    with running(tmp_path_factory.mktemp("simulated") / "data") as started:
+        yield started
 
 
 def simulate(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -20,12 +29,12 @@ def simulate(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_vehicles_drive_and_riders_book(stack: Stack) -> None:
     with admin(stack) as operator:
-        running = publish(operator, coach(operator_id="simulated", starts_in=timedelta(minutes=-20)))
+        on_its_way = publish(operator, coach(operator_id="simulated", starts_in=timedelta(minutes=-20)))
         for day in (1, 2):
             publish(operator, coach(operator_id="simulated", starts_in=timedelta(days=day)))
         done = simulate(stack, "--vehicles", "50", "--riders", "8", "--seconds", str(SECONDS))
         assert (done.returncode, done.stderr) == (0, ""), done.stderr
-        departure = checked(operator.get(f"/departures/{running['id']}"), 200)
+        departure = checked(operator.get(f"/departures/{on_its_way['id']}"), 200)
         assert departure["vehicle"]["label"].startswith("HW ")
         seen = checked(operator.get(f"/vehicles/{departure['vehicle']['id']}"), 200)
         assert 38 < seen["position"]["latitude"] < 42
