@@ -41,8 +41,7 @@ async def watch_departure(
 
     `position` tells `vehicle`, `arrival` tells `calls`, `delay_seconds` and `off_route`, `availability` tells
     `availability` and `occupancy`, and `state` again all of it. Who reads slowly is told the newest only; who comes
-    back, what has changed meanwhile. The stream ends with the token, if one was sent,
-    and after an hour.
+    back, what has changed meanwhile. The stream ends with the token, if one was sent, and after an hour.
     """
     topic = await request.app.state.live.departure(departure_id, seconds=call.timeout)
     return stream(request, call, topic, last_event_id)

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -59,15 +59,21 @@ async def tracking() -> AsyncIterator[Server]:
         yield server
 
 
-@pytest.fixture(scope="module")
-async def gateway(tracking: Server, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Process]:
-    folder = tmp_path_factory.mktemp("gateway")
-    process = Process(folder, GATEWAY_TRACKING_ADDRESS=tracking.address, GATEWAY_RATE_LIMITS="off")
+@asynccontextmanager
+async def running(folder: Path, tracking: Server, **settings: str) -> AsyncIterator[Process]:
+    """Run a gateway until the end, if nobody stops it before."""
+    process = Process(folder, GATEWAY_TRACKING_ADDRESS=tracking.address, **settings)
     try:
         await asyncio.to_thread(process.wait_until_up)
         yield process
     finally:
         await asyncio.to_thread(process.stop)
+
+
+@pytest.fixture(scope="module")
+async def gateway(tracking: Server, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Process]:
+    async with running(tmp_path_factory.mktemp("gateway"), tracking, GATEWAY_RATE_LIMITS="off") as process:
+        yield process
 
 
 class Road:
@@ -235,9 +241,7 @@ async def test_it_ends_with_the_token_that_was_sent(gateway: Process, road: Road
 
 async def test_it_ends_after_as_long_as_one_may_last(tracking: Server, tmp_path: Path):
     road = Road(tracking.services, asyncio.Queue())
-    process = Process(tmp_path, GATEWAY_STREAM_SECONDS_MAX="0.5", GATEWAY_TRACKING_ADDRESS=tracking.address)
-    try:
-        await asyncio.to_thread(process.wait_until_up)
+    async with running(tmp_path, tracking, GATEWAY_STREAM_SECONDS_MAX="0.5") as process:
         road.departure.put_nowait(runs())
         for sent in ({}, token(tmp_path, seconds=60)):
             async with listening(process.port, road.path, **sent) as client:
@@ -245,8 +249,6 @@ async def test_it_ends_after_as_long_as_one_may_last(tracking: Server, tmp_path:
                 await client.event()
                 assert await client.heard() is None
                 assert 0.3 < time.monotonic() - began < 3
-    finally:
-        await asyncio.to_thread(process.stop)
 
 
 async def test_what_tracking_does_not_know_is_not_found(gateway: Process, road: Road):
@@ -340,9 +342,7 @@ async def test_without_tracking_it_says_so(gateway: Process, road: Road):
 
 async def test_no_more_than_there_may_be_and_all_end_in_good_order_when_it_stops(tracking: Server, tmp_path: Path):
     road = Road(tracking.services, asyncio.Queue())
-    process = Process(tmp_path, GATEWAY_STREAMS_MAX="60", GATEWAY_TRACKING_ADDRESS=tracking.address)
-    try:
-        await asyncio.to_thread(process.wait_until_up)
+    async with running(tmp_path, tracking, GATEWAY_STREAMS_MAX="60") as process:
         road.departure.put_nowait(runs())
         ada, path, port = token(tmp_path, seconds=60), road.path, process.port
         async with AsyncExitStack() as stack, httpx2.AsyncClient(base_url=process.url) as client:
@@ -366,8 +366,6 @@ async def test_no_more_than_there_may_be_and_all_end_in_good_order_when_it_stops
                     pass
             await stopping
             assert time.monotonic() - began < STOP_SECONDS
-    finally:
-        await asyncio.to_thread(process.stop)
 
 
 async def hear(client: Client, count: int) -> None:
