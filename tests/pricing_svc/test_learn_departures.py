@@ -108,7 +108,10 @@ async def test_a_silent_booking_is_waited_for_one_second_for_patterns_too(pricin
     assert (await pricing.quote(asked(leg("dep_2")))).total.amount_minor == 505
 
 
-async def test_a_pattern_that_many_need_at_once_is_asked_for_once(pricing: Pricing, booking: BookingsTimetable):
+async def test_a_pattern_that_many_need_at_once_is_asked_for_once(
+    pricing: Pricing, booking: BookingsTimetable, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(learning, "LEARN_SECONDS", 20.0)  # how often it asks is the question, not how soon
     await rebuilt(pricing)
     booking.add(*(network.message(f"dep_{number}", line=ELSEWHERE) for number in range(30)))
     await asyncio.gather(*(pricing.quote(asked(leg(f"dep_{number}"))) for number in range(30)))
