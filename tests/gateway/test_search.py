@@ -317,14 +317,14 @@ async def test_search_itineraries_does_without_services_that_are_not_there(tmp_p
 async def test_search_itineraries_waits_for_others_at_the_same_time_and_not_for_long(
     edge: Edge, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(search, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(search, "PATIENCE_SECONDS", 1.0)
     finds(edge, "dep_1")
     cancelled = edge.services.hangs("QuoteFares")
     slow = edge.services.hangs("GetDelays")
     began = time.monotonic()
     reply = await edge.client.get("/v1/itineraries", params=RIDE)
     assert (reply.status_code, reply.json()["items"]) == (200, [in_json("dep_1")])
-    assert 0.25 <= time.monotonic() - began < 0.6
+    assert 0.95 <= time.monotonic() - began < 1.9
     await asyncio.wait_for(asyncio.gather(cancelled.wait(), slow.wait()), 2)
 
 
