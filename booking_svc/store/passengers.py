@@ -13,6 +13,12 @@ from booking_svc.domain.manifest import Passenger
 from booking_svc.store.bookings import BOOKINGS, ITEMS
 from booking_svc.store.departures import DEPARTURES
 from chassis.access import ANY_OPERATOR, Caller
+from chassis.database import Instant
+
+RIDING = sa.and_(
+    ITEMS.c.state.in_(LIVE),
+    sa.or_(ITEMS.c.expires_at.is_(None), ITEMS.c.expires_at > sa.bindparam("now", type_=Instant)),
+)
 
 
 class Passengers:
@@ -20,23 +26,24 @@ class Passengers:
 
     def __init__(self, connection: Connection, *, now: datetime) -> None:
         self._connection = connection
-        has_time = sa.or_(ITEMS.c.expires_at.is_(None), ITEMS.c.expires_at > now)
-        self._riding = sa.and_(ITEMS.c.state.in_(LIVE), has_time)
+        self._now = {"now": now}
 
     def page(self, departure_id: str, *, after: str, limit: int) -> list[Passenger]:
         """Read who rides on a departure in order of their items' ids."""
         columns = ITEMS.c
         booked = sa.select(ITEMS, BOOKINGS.c.reference).join(BOOKINGS, BOOKINGS.c.id == columns.booking_id)
-        riding = booked.where(columns.departure_id == departure_id, self._riding, columns.id > after)
+        riding = booked.where(columns.departure_id == departure_id, RIDING, columns.id > after)
         query = riding.order_by(columns.id).limit(limit)
-        return [read_passenger(row) for row in self._connection.execute(query)]
+        return [read_passenger(row) for row in self._connection.execute(query, self._now)]
 
     def loads(self, departure_ids: Sequence[str], *, caller: Caller) -> list[Load]:
         """Count the seats taken on those of some departures that the caller works for."""
         columns, riding = ITEMS.c, dict[str, list[Riding]]()
         kind = (columns.departure_id, columns.origin_sequence, columns.destination_sequence, columns.state)
-        counted = sa.select(*kind, sa.func.count()).where(columns.departure_id.in_(departure_ids), self._riding)
-        for departure_id, origin, destination, state, count in self._connection.execute(counted.group_by(*kind)):
+        counted = (
+            sa.select(*kind, sa.func.count()).where(columns.departure_id.in_(departure_ids), RIDING).group_by(*kind)
+        )
+        for departure_id, origin, destination, state, count in self._connection.execute(counted, self._now):
             is_sold = state == ItemState.CONFIRMED
             riding.setdefault(departure_id, []).append(Riding(origin, destination, count, is_sold=is_sold))
         mine = sa.select(DEPARTURES.c.id, DEPARTURES.c.capacity).where(DEPARTURES.c.id.in_(departure_ids))
