@@ -285,7 +285,7 @@ async def test_it_goes_on_after_the_broker_was_killed(nats):
             await reader.bus.connect()
         await until(reader.is_done)
         assert Counter(reader.read).keys() == {"one", "two"}
-        assert connections_to(nats) == 1
+        await until(lambda: connections_to(nats) == 1)
 
 
 async def test_it_goes_on_after_its_consumer_was_deleted(nats):

@@ -193,7 +193,7 @@ class Child:
 
     async def logged(self, event: str) -> dict[str, object]:
         """Wait for a line and return it."""
-        while line := await asyncio.wait_for(self.process.stderr.readline(), 20):
+        while line := await asyncio.wait_for(self.process.stderr.readline(), 60):
             self.lines.append(json.loads(line))
             if self.lines[-1]["event"] == event:
                 return self.lines[-1]
