@@ -2,14 +2,14 @@
 
 import { clock, image, money, post } from "./api.js";
 import { byId, during, field, make, show } from "./elements.js";
+import { guest } from "./session.js";
 
 const CARDS = { tok_success: "A card that pays", tok_declined: "A card that is declined" };
 const section = byId("booking");
-let guest;
 
-async function guestToken() {
-  guest ??= (await post("/guests", {})).access_token;
-  return guest;
+async function asGuest(call) {
+  if (!guest.isSignedIn) guest.begin(await post("/guests", {}));
+  return guest.signedIn(call);
 }
 
 export async function quoteRide(ride, party) {
@@ -17,7 +17,7 @@ export async function quoteRide(ride, party) {
     departure_id: leg.departure_id, origin_stop_id: leg.origin.stop_id, destination_stop_id: leg.destination.stop_id,
   }));
   const passengers = Array.from({ length: party }, () => ({ category: "adult" }));
-  askNames(await post("/quotes", { legs, passengers }, await guestToken()), party);
+  askNames(await asGuest((token) => post("/quotes", { legs, passengers }, token)), party);
 }
 
 function askNames(quote, party) {
@@ -33,7 +33,7 @@ function askNames(quote, party) {
     during(button, "Holding the seats", async () => {
       const passengers = names.map((name) => ({ name: name.value, category: "adult" }));
       const wish = { quote_token: quote.token, passengers, contact: { email: email.value } };
-      askPayment(await post("/bookings", wish, guest));
+      askPayment(await asGuest((token) => post("/bookings", wish, token)));
     });
   });
   show(section, "Who travels?", form);
@@ -53,7 +53,7 @@ function askPayment(booking) {
     event.preventDefault();
     during(button, "Paying", async () => {
       const payment = { method: "sandbox", token: card.value };
-      const paid = await post(`/bookings/${booking.id}/confirm`, { payment }, guest);
+      const paid = await asGuest((token) => post(`/bookings/${booking.id}/confirm`, { payment }, token));
       if (paid.state !== "confirmed") throw new Error(`The payment is ${paid.payment.state.replaceAll("_", " ")}.`);
       await showTickets(paid);
     });
@@ -62,7 +62,7 @@ function askPayment(booking) {
 }
 
 async function showTickets(booking) {
-  const pictures = await Promise.all(booking.tickets.map((ticket) => image(ticket.svg_url, guest)));
+  const pictures = await Promise.all(booking.tickets.map((ticket) => asGuest((token) => image(ticket.svg_url, token))));
   const names = booking.tickets.map((ticket) => booking.items.find((item) => item.id === ticket.item_id)?.passenger.name);
   show(section, `Booking ${booking.reference} is paid`, make("p", {}, seats(booking)),
     ...pictures.map((src, at) => make("figure", {},

@@ -2,7 +2,7 @@
 
 import { getAll, post, put } from "./api.js";
 import { byId, during, field, make, show } from "./elements.js";
-import { signedIn } from "./session.js";
+import { staff } from "./session.js";
 
 const desk = byId("desk");
 
@@ -16,7 +16,7 @@ function count(number, thing) {
 }
 
 function manifest(id) {
-  return signedIn((token) => getAll(`/departures/${id}/manifest`, {}, token));
+  return staff.signedIn((token) => getAll(`/departures/${id}/manifest`, {}, token));
 }
 
 function passengerLine(entry) {
@@ -33,7 +33,7 @@ export async function showBookings(departure, name) {
 
 function cancelDepartures(departures, more) {
   const body = { operator_id: departures[0].operator_id, departure_ids: departures.map((one) => one.id), ...more };
-  return signedIn((token) => post("/departures/cancel", body, token));
+  return staff.signedIn((token) => post("/departures/cancel", body, token));
 }
 
 async function namesHit(hit) {
@@ -62,7 +62,7 @@ function group(label, vehicles) {
 }
 
 export async function askVehicle(departure, name, changed) {
-  const fleet = await signedIn((token) => getAll("/vehicles", { operator_id: departure.operator_id }, token));
+  const fleet = await staff.signedIn((token) => getAll("/vehicles", { operator_id: departure.operator_id }, token));
   if (!fleet.length) throw new Error("No vehicle is known yet: register one.");
   const fits = (one) => one.layout_id === departure.layout_id;
   const choice = make("select", { id: "vehicle" }, ...group("The same seats", fleet.filter(fits)),
@@ -75,7 +75,7 @@ export async function askVehicle(departure, name, changed) {
     event.preventDefault();
     during(button, "Assigning", async () => {
       const path = `/departures/${departure.id}/vehicle`;
-      const assigned = await signedIn((token) => put(path, { vehicle_id: choice.value }, departure.version, token));
+      const assigned = await staff.signedIn((token) => put(path, { vehicle_id: choice.value }, departure.version, token));
       await changed();
       show(desk, `${assigned.vehicle.label} runs ${name}`, closing("Close", `Vehicle-${departure.id}`));
     });

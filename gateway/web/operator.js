@@ -1,10 +1,10 @@
 // An operator's day: departures with load, delay and vehicle.
 
-import { clock, delay, get, getAll } from "./api.js";
+import { clock, delay, get, getAll, grant } from "./api.js";
 import { askCancel, askVehicle, showBookings } from "./desk.js";
 import { byId, during, make } from "./elements.js";
 import { showQueues } from "./queues.js";
-import { begin, end, isSignedIn, signedIn } from "./session.js";
+import { staff } from "./session.js";
 
 const PAGE = 50;
 const REFRESH_MS = 15_000;
@@ -17,9 +17,9 @@ function nameOf(departure) {
 }
 
 async function enter() {
-  const me = await signedIn((token) => get("/me", [], token));
+  const me = await staff.signedIn((token) => get("/me", [], token));
   if (!me.scopes.includes("timetable:write")) {
-    end();
+    staff.end();
     throw new Error("This account is not one of an operator's staff.");
   }
   routes = await getAll("/routes");
@@ -103,7 +103,7 @@ async function refresh() {
   timer = setTimeout(refreshUnasked, REFRESH_MS);
   if (shown.size) {
     const ids = [...shown.keys()].map((id) => ["ids", id]);
-    const found = await signedIn((token) => get("/departures/loads", ids, token));
+    const found = await staff.signedIn((token) => get("/departures/loads", ids, token));
     found.items.forEach((load) => showLoad(shown.get(load.departure_id), load));
   }
   await showQueues();
@@ -111,7 +111,7 @@ async function refresh() {
 
 // What fails unasked is asked again later, and says nothing.
 function refreshUnasked() {
-  if (!isSignedIn()) return;
+  if (!staff.isSignedIn) return;
   timer = setTimeout(refreshUnasked, REFRESH_MS);
   if (!document.hidden) refresh().catch(() => {});
 }
@@ -138,16 +138,16 @@ byId("all").addEventListener("change", () => {
   shown.forEach(({ box }) => { box.checked = byId("all").checked && !box.disabled; });
   showChosen();
 });
-byId("leave").addEventListener("click", end);
+byId("leave").addEventListener("click", () => staff.end());
 addEventListener("signed-out", () => showSignedIn(false));
 byId("sign-in").addEventListener("submit", (event) => {
   event.preventDefault();
   during(byId("sign-in").querySelector("button"), "Signing in", async () => {
-    await begin({ grant_type: "password", username: byId("user").value, password: byId("password").value });
+    staff.begin(await grant({ grant_type: "password", username: byId("user").value, password: byId("password").value }));
     byId("password").value = "";
     await enter();
   });
 });
 
-if (isSignedIn()) during(NO_BUTTON, "Reading", enter);
+if (staff.isSignedIn) during(NO_BUTTON, "Reading", enter);
 else showSignedIn(false);

@@ -1,40 +1,47 @@
-// Who is signed in, for as long as the tab is open.
+// Who acts in this tab, for as long as it is open: staff on their page, a guest on the live one.
 
 import { grant } from "./api.js";
 
-const KEPT = "headway.session";
-let session = JSON.parse(sessionStorage.getItem(KEPT));
-let renewing = null;
+class Session {
+  constructor(name) {
+    this.name = name;
+    this.tokens = JSON.parse(sessionStorage.getItem(name));
+    this.renewing = null;
+  }
 
-export function isSignedIn() {
-  return session !== null;
-}
+  get isSignedIn() {
+    return this.tokens !== null;
+  }
 
-export async function begin(form) {
-  session = await grant(form);
-  sessionStorage.setItem(KEPT, JSON.stringify(session));
-}
+  begin(tokens) {
+    this.tokens = tokens;
+    sessionStorage.setItem(this.name, JSON.stringify(tokens));
+  }
 
-export function end() {
-  session = null;
-  sessionStorage.removeItem(KEPT);
-  dispatchEvent(new Event("signed-out"));
-}
+  end() {
+    this.tokens = null;
+    sessionStorage.removeItem(this.name);
+    dispatchEvent(new Event("signed-out"));
+  }
 
-function renew() {
-  renewing ??= begin({ grant_type: "refresh_token", refresh_token: session.refresh_token })
-    .catch((failure) => { if (failure.status) end(); throw failure; })
-    .finally(() => { renewing = null; });
-  return renewing;
-}
+  renew() {
+    this.renewing ??= grant({ grant_type: "refresh_token", refresh_token: this.tokens.refresh_token })
+      .then((tokens) => this.begin(tokens), (failure) => { if (failure.status) this.end(); throw failure; })
+      .finally(() => { this.renewing = null; });
+    return this.renewing;
+  }
 
-// Call with the token; one that has ended is renewed once, however many calls find that out.
-export async function signedIn(call) {
-  try {
-    return await call(session?.access_token);
-  } catch (failure) {
-    if (failure.status !== 401 || !session) throw failure;
-    await renew();
-    return call(session.access_token);
+  // Call with the token; one that has ended is renewed once, however many calls find that out.
+  async signedIn(call) {
+    try {
+      return await call(this.tokens?.access_token);
+    } catch (failure) {
+      if (failure.status !== 401 || !this.isSignedIn) throw failure;
+      await this.renew();
+      return call(this.tokens.access_token);
+    }
   }
 }
+
+export const staff = new Session("headway.session");
+export const guest = new Session("headway.guest");
