@@ -62,10 +62,17 @@ export async function image(url, token) {
 const EVENTS = ["state", "position", "arrival", "availability"];
 const AGAIN_MS = 5000;
 
-// Take the events of a stream until what is returned is called. Browsers come back by themselves, but not when refused.
+// Take the events of a stream while the page is seen, until what is returned is called: a browser has few connections
+// to a host, for all its tabs. It comes back by itself, but not when refused.
 export function listen(path, query, take, lost = () => {}) {
   let source, timer;
+  function close() {
+    clearTimeout(timer);
+    source?.close();
+  }
   function open() {
+    close();
+    if (document.hidden) return;
     source = new EventSource(`/v1${path}?${new URLSearchParams(query)}`);
     EVENTS.forEach((name) => source.addEventListener(name, (event) => take(name, JSON.parse(event.data))));
     source.addEventListener("error", () => {
@@ -75,7 +82,8 @@ export function listen(path, query, take, lost = () => {}) {
     });
   }
   open();
-  return () => { clearTimeout(timer); source.close(); };
+  document.addEventListener("visibilitychange", open);
+  return () => { document.removeEventListener("visibilitychange", open); close(); };
 }
 
 export function money({ amount_minor: amount, currency }) {
