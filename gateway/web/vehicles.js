@@ -5,6 +5,8 @@ import { delay, listen } from "./api.js";
 import { make } from "./elements.js";
 
 const LATE_SECONDS = 300;
+// Nobody is silent for longer without being told of as unknown: what has not been told of since is not told of here.
+const GONE_MS = 120_000, SWEEP_MS = 5_000;
 const markers = new Map();
 let map, box, follow, followed = "", close = () => {};
 
@@ -13,6 +15,7 @@ export function showVehicles(onMap, onChosen) {
   map = onMap;
   follow = onChosen;
   map.on("moveend", look);
+  setInterval(sweep, SWEEP_MS);
   look();
 }
 
@@ -37,12 +40,18 @@ function drop(id) {
   markers.delete(id);
 }
 
+// One that left the view, or went while the stream was away, would stand for ever where it was told last.
+function sweep() {
+  markers.forEach((marker, id) => { if (performance.now() - marker.toldAt > GONE_MS) drop(id); });
+}
+
 function place({ vehicle, departure_id: departure, delay_seconds: late }) {
   if (vehicle.freshness === "unknown") return drop(vehicle.id);
   const { latitude, longitude, heading_degrees: heading } = vehicle.position;
   const marker = markers.get(vehicle.id) ?? stand(vehicle.id, [latitude, longitude]);
   marker.setLatLng([latitude, longitude]);
   marker.departure = departure;
+  marker.toldAt = performance.now();
   const said = [vehicle.label, delay(late)].filter(Boolean).join(", ");
   const element = marker.getElement();
   if (said !== element.getAttribute("aria-label")) {

@@ -35,12 +35,16 @@ class Bus:
 
 
 def bus_on_its_way(
-    operator: httpx2.Client, operator_id: str, *, places: Sequence[tuple[str, float, float]] = PLACES
+    operator: httpx2.Client,
+    operator_id: str,
+    *,
+    places: Sequence[tuple[str, float, float]] = PLACES,
+    label: str = "HW 7",
 ) -> Bus:
     """Put a coach on the road and wait until tracking has heard of it."""
     wish = coach(operator_id=operator_id, starts_in=timedelta(minutes=-10), places=places)
     departure = publish(operator, wish)
-    vehicle = checked(operator.post("/vehicles", json={"operator_id": operator_id, "label": "HW 7"}), 201)
+    vehicle = checked(operator.post("/vehicles", json={"operator_id": operator_id, "label": label}), 201)
     path = f"/departures/{departure['id']}"
     tag = {"If-Match": operator.get(path).headers["ETag"]}
     checked(operator.put(f"{path}/vehicle", json={"vehicle_id": vehicle["id"]}, headers=tag), 200)

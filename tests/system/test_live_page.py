@@ -18,6 +18,20 @@ from tests.system.journey import checked, hold, leg_of, quote
 from tests.system.running_stack import ROOT, Stack, admin, client, guest, running
 
 ROUTES_MIN = 10
+TABS = 7
+"""More than a browser has connections to one host: https://www.rfc-editor.org/rfc/rfc9112#section-9.4."""
+END_FIRST_TOKEN = """
+const sent = window.fetch;
+let first;
+window.fetch = (path, options = {}) => {
+  const token = options.headers?.Authorization;
+  first ??= token;
+  const isEnded = token && token === first;
+  return sent(path, isEnded ? { ...options, headers: { ...options.headers, Authorization: "Bearer ended" } } : options);
+};
+"""
+PLACES = [("Alster", 53.5600, 10.0200), ("Neumünster", 54.0700, 9.9800), ("Förde", 54.3200, 10.1400)]
+LATER = "const now = performance.now.bind(performance); performance.now = () => now() + 180_000;"
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +98,18 @@ def test_the_network_is_drawn_and_a_ride_booked_by_keys_and_clicks(
     assert browser.get_log("browser") == []
 
 
+def test_who_thinks_for_longer_than_a_token_lasts_still_books(browser: Chrome, stack: Stack, on_sale: str) -> None:
+    open_page(browser, stack)
+    search(browser, on_sale)
+    one(browser, ".ride button.main").click()
+    one(browser, "#name-0").send_keys("Ada Lovelace", Keys.TAB)
+    browser.execute_script(END_FIRST_TOKEN)
+    say(browser, "ada@example.com", Keys.ENTER)
+    one(browser, "#card")
+    one(browser, "form[aria-label=Payment] button").click()
+    assert one(browser, "img.ticket").get_attribute("alt") == "Ticket of Ada Lovelace"
+
+
 def test_a_departure_is_followed_call_by_call(browser: Chrome, stack: Stack, on_sale: str) -> None:
     open_page(browser, stack)
     search(browser, on_sale)
@@ -108,9 +134,8 @@ def test_what_is_refused_is_said(browser: Chrome, stack: Stack, on_sale: str) ->
 @pytest.fixture
 def bus(stack: Stack) -> Iterator[Bus]:
     """Let a coach be on its way from Alster to Kiel."""
-    places = [("Alster", 53.5600, 10.0200), ("Neumünster", 54.0700, 9.9800), ("Förde", 54.3200, 10.1400)]
     with admin(stack) as operator:
-        yield bus_on_its_way(operator, "page", places=places)
+        yield bus_on_its_way(operator, "page", places=PLACES)
 
 
 def place_of(browser: Chrome, vehicle: WebElement) -> Any:
@@ -145,6 +170,29 @@ def test_vehicles_move_and_the_one_that_is_chosen_is_followed(browser: Chrome, s
     assert "followed" not in str(marker.get_attribute("class"))
     assert requested(browser) == {urlsplit(stack.url).netloc}
     assert browser.get_log("browser") == []
+
+
+def test_a_vehicle_that_nothing_is_told_of_any_more_goes(browser: Chrome, stack: Stack) -> None:
+    with admin(stack) as operator:
+        # Stale already, so that nothing more is told of it for the next minute.
+        bus_on_its_way(operator, "page", places=PLACES, label="Ghost").report(53.5600, 10.0200, seconds_ago=25)
+    open_page(browser, stack)
+    ghost = ".vehicle[aria-label^='Ghost']"
+    one(browser, ghost)
+    browser.execute_script(LATER)
+    wait(browser, lambda: not browser.find_elements(By.CSS_SELECTOR, ghost))
+
+
+def test_many_tabs_are_open_at_once_and_the_one_that_is_seen_goes_on(browser: Chrome, stack: Stack, bus: Bus) -> None:
+    tabs = []
+    for _ in range(TABS):
+        browser.switch_to.new_window("tab")
+        tabs.append(browser.current_window_handle)
+        open_page(browser, stack)
+    bus.report(53.5660, 10.0195)
+    for tab in (tabs[-1], tabs[0]):
+        browser.switch_to.window(tab)
+        one(browser, f".vehicle[aria-label^='{bus.label}']")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
