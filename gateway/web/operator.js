@@ -10,6 +10,8 @@ const PAGE = 50;
 const REFRESH_MS = 15_000;
 // A field is not disabled while its wish is read: somebody is typing there.
 const NO_BUTTON = {};
+const now = new Date();
+const today = new Date(now - now.getTimezoneOffset() * 60_000).toISOString().slice(0, 10);
 let routes = [], shown = new Map(), places = [""], next = null, asked = 0, timer;
 
 function nameOf(departure) {
@@ -43,17 +45,24 @@ function showLines() {
   return restart();
 }
 
-function restart() {
+// What is over today comes under Earlier.
+async function restart() {
   places = [""];
-  return list();
+  const isToday = byId("date").value === today;
+  while (await list() && isToday && next && [...shown.values()].every(isOver)) places.push(next);
 }
 
+function isOver({ departure: { state } }) {
+  return state === "completed";
+}
+
+// Return whether nothing else was asked for meanwhile.
 async function list() {
   const question = ++asked;
   const wish = { operator_id: byId("operator").value, date: byId("date").value, limit: PAGE, cursor: places.at(-1) };
   if (byId("line").value) wish.route_id = byId("line").value;
   const found = await get("/departures", wish);
-  if (question !== asked) return;
+  if (question !== asked) return false;
   next = found.next_cursor;
   shown = new Map(found.items.map((departure) => [departure.id, row(departure)]));
   const nothing = make("tr", { role: "row" }, make("td", { role: "cell", colspan: 6 }, "Nothing runs then."));
@@ -62,6 +71,7 @@ async function list() {
   byId("later").disabled = next === null;
   showChosen();
   await refresh();
+  return question === asked;
 }
 
 function isOff(departure) {
@@ -125,8 +135,7 @@ function showLoad(one, { seats_sold: sold, seats_taken: taken, capacity, delay_s
   one.state.className = seconds > 59 ? "late" : "";
 }
 
-const today = new Date();
-byId("date").value = new Date(today - today.getTimezoneOffset() * 60_000).toISOString().slice(0, 10);
+byId("date").value = today;
 byId("filter").addEventListener("submit", (event) => event.preventDefault());
 for (const [id, work] of [["operator", showLines], ["date", restart], ["line", restart]]) {
   byId(id).addEventListener("change", () => byId(id).value !== "" || id === "line" ? during(NO_BUTTON, "Reading", work) : null);

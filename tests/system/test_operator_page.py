@@ -20,6 +20,21 @@ const kept = JSON.parse(sessionStorage.getItem("headway.session"));
 sessionStorage.setItem("headway.session", JSON.stringify({ ...kept, access_token: "ended" }));
 """
 
+# Puts a page of what is over before what is there.
+OVER_FIRST = """
+const sent = window.fetch;
+window.fetch = async (path, options) => {
+  const url = new URL(path, location);
+  if (url.pathname !== "/v1/departures") return sent(path, options);
+  const isFirst = url.searchParams.get("cursor") === "";
+  url.searchParams.set("cursor", "");
+  const page = await (await sent(url, options)).json();
+  const over = page.items.map((one) => ({ ...one, id: "dep_over", state: "completed" }));
+  return new Response(JSON.stringify(isFirst ? { items: over, next_cursor: "more" } : page));
+};
+document.getElementById("line").dispatchEvent(new Event("change"));
+"""
+
 
 @pytest.fixture
 def day(stack: Stack) -> Any:
@@ -101,6 +116,19 @@ def test_a_vehicle_is_assigned_and_a_departure_cancelled_with_who_is_on_it(
     assert "outbox 0" in wait(browser, lambda: one(browser, "#queues").text)
     assert requested(browser) == {urlsplit(stack.url).netloc}
     assert browser.get_log("browser") == []
+
+
+def test_today_begins_where_not_all_is_over_and_what_is_over_comes_under_earlier(browser: Chrome, stack: Stack) -> None:
+    with admin(stack) as staff:
+        runs = publish(staff, coach(operator_id=OPERATOR, starts_in=timedelta(0)))
+    sign_in(browser, stack)
+    open_day(browser, runs, has="of 50")
+    browser.execute_script(OVER_FIRST)
+    wait(browser, lambda: one(browser, "#earlier").is_enabled())
+    row_of(browser, runs, lambda text: "of 50" in text)
+    assert browser.find_elements(By.ID, "Vehicle-dep_over") == []
+    one(browser, "#earlier").click()
+    wait(browser, lambda: browser.find_elements(By.ID, "Vehicle-dep_over"))
 
 
 def test_the_tab_stays_signed_in_after_its_token_s_end_until_one_signs_out(
