@@ -15,6 +15,7 @@ from cli.stack import DATABASES, PROCESSES, Options, Stack, plan
 from cli.supervisor import Supervisor
 
 SUMMARY = """Headway is running.
+  Live page    {stack.gateway_url}/
   Try it out   {stack.gateway_url}/docs
   For staff    {stack.gateway_url}/operator
   Sign in as   rider@example.com, driver@example.com or operator@example.com, password {stack.secrets[demo_password]}
