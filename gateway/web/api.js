@@ -63,9 +63,9 @@ const EVENTS = ["state", "position", "arrival", "availability"];
 const AGAIN_MS = 5000;
 
 // Take the events of a stream while the page is seen, until what is returned is called: a browser has few connections
-// to a host, for all its tabs. It comes back by itself, but not when refused.
+// to a host, for all its tabs. It comes back by itself after an end, but not when refused, and says nothing meanwhile.
 export function listen(path, query, take, lost = () => {}) {
-  let source, timer;
+  let source, timer, failures = 0;
   function close() {
     clearTimeout(timer);
     source?.close();
@@ -75,8 +75,11 @@ export function listen(path, query, take, lost = () => {}) {
     if (document.hidden) return;
     source = new EventSource(`/v1${path}?${new URLSearchParams(query)}`);
     EVENTS.forEach((name) => source.addEventListener(name, (event) => take(name, JSON.parse(event.data))));
+    source.addEventListener("open", () => { failures = 0; });
     source.addEventListener("error", () => {
-      if (source.readyState !== EventSource.CLOSED) return;
+      failures += 1;
+      if (source.readyState !== EventSource.CLOSED && failures === 1) return;
+      close();
       lost();
       timer = setTimeout(open, AGAIN_MS);
     });

@@ -31,6 +31,16 @@ window.fetch = (path, options = {}) => {
 };
 """
 PLACES = [("Alster", 53.5600, 10.0200), ("Neumünster", 54.0700, 9.9800), ("Förde", 54.3200, 10.1400)]
+NO_ANSWER = """
+window.EventSource = class extends EventTarget {
+  readyState = 0;
+  constructor() {
+    super();
+    setInterval(() => this.dispatchEvent(new Event("error")), 100);
+  }
+  close() {}
+};
+"""
 LATER = "const now = performance.now.bind(performance); performance.now = () => now() + 180_000;"
 
 
@@ -118,6 +128,14 @@ def test_a_departure_is_followed_call_by_call(browser: Chrome, stack: Stack, on_
     assert "Hamburg ZOB" in calls[0]
     assert any("Kiel" in call for call in calls[1:])
     assert browser.get_log("browser") == []
+
+
+def test_that_nobody_answers_any_more_is_said(browser: Chrome, stack: Stack, on_sale: str) -> None:
+    open_page(browser, stack)
+    search(browser, on_sale)
+    browser.execute_script(NO_ANSWER)
+    one(browser, ".ride button:not(.main)").click()
+    wait(browser, lambda: "no news" in one(browser, "#live [aria-live=polite]").text)
 
 
 def test_what_is_refused_is_said(browser: Chrome, stack: Stack, on_sale: str) -> None:
