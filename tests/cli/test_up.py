@@ -107,7 +107,7 @@ def test_the_user_is_told_the_addresses_and_never_the_admins_secret(up):
 @pytest.mark.parametrize("user", ["rider", "driver", "operator"])
 def test_the_page_and_the_users_that_are_told_are_there(up, user):
     pages = re.findall(r"(?:Live page|Try it out|For staff) +(\S+)", up.output)
-    assert [httpx2.get(page, timeout=10).status_code for page in pages] == [200] * 3
+    assert [httpx2.get(page, timeout=30).status_code for page in pages] == [200] * 3
     password = re.findall(r"password (\S+)", up.output)[0]
     form = {"grant_type": "password", "username": f"{user}@example.com", "password": password}
     answer = httpx2.post(f"{up.ready()['gateway_url']}/v1/oauth/token", data=form, timeout=10)
