@@ -26,8 +26,9 @@ JOURNEY = ("search_itineraries", "quote_fare", "create_guest", "hold_booking", "
 DESCRIPTION = """Sell seats on coaches, ferries and shuttles, track the vehicles, price the rides.
 
 A journey, from top to bottom: `search_itineraries`, `quote_fare`, a token by `create_guest`, `hold_booking`, then
-`confirm_booking`. Looking and quoting need no token. In Swagger, `create_guest` signs you in as well; to be somebody
-else, press **Authorize** and sign in as one of the demo users that `headway up` prints, without a client.
+`confirm_booking`. Looking and quoting need no token. In Swagger, `create_guest` signs you in as well, and
+the first ride that was found, its quote and your booking take the place of those in the examples. To be somebody else,
+press **Authorize** and sign in as one of the demo users that `headway up` prints, without a client.
 
 Times are RFC 3339 in UTC, amounts are whole numbers of the currency's smallest unit. Refusals are
 `application/problem+json`; [every code is explained](/problems)."""

@@ -39,7 +39,7 @@ class OsmAndPoint(Lenient):
     """One point in the form of OsmAnd and Traccar Client: https://www.traccar.org/osmand/."""
 
     id: str = Field("", max_length=4096, description="The device token, unless it comes as basic auth")
-    timestamp: Moment = Field(examples=["1906531200"], json_schema_extra={"type": "string"})
+    timestamp: Annotated[Moment, WithJsonSchema({"type": "string", "examples": ["1906531200"]})]
     lat: FiniteFloat
     lon: FiniteFloat
     speed: FiniteFloat | None = Field(None, description="Knots")

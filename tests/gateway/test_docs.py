@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from gateway.caller import KEY_EXAMPLE
+from gateway.openapi import EXAMPLES
 from gateway.problems import PROBLEMS
 from gateway.routes.docs import LEAFLET, VIEWERS, WEB
 from tests.gateway.running import Running
@@ -77,6 +78,12 @@ def test_swagger_ui_asks_no_validator():
 
 def test_the_page_replaces_the_key_that_the_document_shows():
     assert f'SHOWN_KEY = "{KEY_EXAMPLE}"' in (WEB / "docs.js").read_text()
+
+
+@pytest.mark.parametrize("name", ["departure_id", "booking_id", "ticket_id", "origin_stop_id", "destination_stop_id"])
+def test_the_page_replaces_what_the_examples_show_by_what_answers_gave(name: str):
+    script = (WEB / "docs.js").read_text()
+    assert EXAMPLES["parameters"][name] in script.replace("${SHOWN_ID}", script.partition('SHOWN_ID = "')[2][:26])
 
 
 async def test_every_code_is_explained_where_its_type_points(shared: Running):

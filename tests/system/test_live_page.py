@@ -12,10 +12,12 @@ from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
+from gateway.openapi import JOURNEY
 from tests.system.browser import look_like, one, picture, requested, say, wait
 from tests.system.bus import Bus, bus_on_its_way
 from tests.system.journey import checked, hold, leg_of, quote
 from tests.system.running_stack import ROOT, Stack, admin, client, guest, running
+from tests.system.test_docs_pages import execute
 
 ROUTES_MIN = 10
 TABS = 7
@@ -118,6 +120,22 @@ def test_who_thinks_for_longer_than_a_token_lasts_still_books(browser: Chrome, s
     one(browser, "#card")
     one(browser, "form[aria-label=Payment] button").click()
     assert one(browser, "img.ticket").get_attribute("alt") == "Ticket of Ada Lovelace"
+
+
+def test_the_documentation_takes_a_newcomer_through_the_journey_by_clicks_alone(browser: Chrome, stack: Stack) -> None:
+    browser.get(stack.url + "/docs")
+    one(browser, ".opblock")
+    told = {name: execute(browser, name) for name in JOURNEY}
+    assert [status for status, _ in told.values()] == ["200", "201", "201", "201", "200"]
+    assert told["confirm_booking"][1]["state"] == "confirmed"
+    assert execute(browser, "quote_cancellation")[0] == "200"
+    assert execute(browser, "cancel_booking")[1]["state"] == "cancelled"
+
+
+def test_the_documentation_sends_a_time_of_a_phone_as_it_shows_it(browser: Chrome, stack: Stack) -> None:
+    browser.get(stack.url + "/docs")
+    one(browser, ".opblock")
+    assert execute(browser, "report_osmand")[0] == "401"
 
 
 def test_a_departure_is_followed_call_by_call(browser: Chrome, stack: Stack, on_sale: str) -> None:
