@@ -45,11 +45,12 @@ function showLines() {
   return restart();
 }
 
-// What is over today comes under Earlier.
+// What is over today comes under Earlier, or above what is seen first.
 async function restart() {
   places = [""];
   const isToday = byId("date").value === today;
   while (await list() && isToday && next && [...shown.values()].every(isOver)) places.push(next);
+  if (isToday) [...shown.values()].find((one) => !isOver(one))?.row.scrollIntoView({ block: "center" });
 }
 
 function isOver({ departure: { state } }) {

@@ -20,7 +20,7 @@ const kept = JSON.parse(sessionStorage.getItem("headway.session"));
 sessionStorage.setItem("headway.session", JSON.stringify({ ...kept, access_token: "ended" }));
 """
 
-# Puts a page of what is over before what is there.
+# Puts a page of what is over, and much more of it, before what is there.
 OVER_FIRST = """
 const sent = window.fetch;
 window.fetch = async (path, options) => {
@@ -29,11 +29,14 @@ window.fetch = async (path, options) => {
   const isFirst = url.searchParams.get("cursor") === "";
   url.searchParams.set("cursor", "");
   const page = await (await sent(url, options)).json();
-  const over = page.items.map((one) => ({ ...one, id: "dep_over", state: "completed" }));
-  return new Response(JSON.stringify(isFirst ? { items: over, next_cursor: "more" } : page));
+  const over = ["", ...Array(40).keys()].map((at) => ({ ...page.items[0], id: `dep_over${at}`, state: "completed" }));
+  const items = isFirst ? over.slice(0, 1) : [...over.slice(1), ...page.items];
+  return new Response(JSON.stringify({ items, next_cursor: isFirst ? "more" : null }));
 };
 document.getElementById("line").dispatchEvent(new Event("change"));
 """
+
+IS_SEEN = "return document.getElementById(arguments[0]).getBoundingClientRect().bottom < innerHeight"
 
 
 @pytest.fixture
@@ -127,6 +130,7 @@ def test_today_begins_where_not_all_is_over_and_what_is_over_comes_under_earlier
     wait(browser, lambda: one(browser, "#earlier").is_enabled())
     row_of(browser, runs, lambda text: "of 50" in text)
     assert browser.find_elements(By.ID, "Vehicle-dep_over") == []
+    wait(browser, lambda: browser.execute_script(IS_SEEN, f"Vehicle-{runs['id']}"))
     one(browser, "#earlier").click()
     wait(browser, lambda: browser.find_elements(By.ID, "Vehicle-dep_over"))
 
