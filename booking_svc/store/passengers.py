@@ -40,10 +40,9 @@ class Passengers:
         """Count the seats taken on those of some departures that the caller works for."""
         columns, riding = ITEMS.c, dict[str, list[Riding]]()
         kind = (columns.departure_id, columns.origin_sequence, columns.destination_sequence, columns.state)
-        counted = (
-            sa.select(*kind, sa.func.count()).where(columns.departure_id.in_(departure_ids), RIDING).group_by(*kind)
-        )
-        for departure_id, origin, destination, state, count in self._connection.execute(counted, self._now):
+        query = sa.select(*kind, sa.func.count()).where(columns.departure_id.in_(departure_ids), RIDING)
+        counted = self._connection.execute(query.group_by(*kind), self._now)
+        for departure_id, origin, destination, state, count in counted:
             is_sold = state == ItemState.CONFIRMED
             riding.setdefault(departure_id, []).append(Riding(origin, destination, count, is_sold=is_sold))
         mine = sa.select(DEPARTURES.c.id, DEPARTURES.c.capacity).where(DEPARTURES.c.id.in_(departure_ids))
