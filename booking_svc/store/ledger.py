@@ -36,10 +36,3 @@ class Ledger:
                 "created_at": now,
             }
             self._transaction.put_off(ADD_ENTRY, row)
-
-    def balances(self) -> dict[tuple[str, str], int]:
-        """Sum up each account in each currency."""
-        columns = LEDGER.c
-        total = sa.func.sum(columns.amount_minor)
-        query = sa.select(columns.account, columns.currency, total).group_by(columns.account, columns.currency)
-        return {(row[0], row[1]): int(row[2]) for row in self._connection.execute(query)}

@@ -20,6 +20,7 @@ from booking_svc.encode_event import encode_event
 from booking_svc.queries.get_availability import get_availability
 from booking_svc.queries.get_booking import get_booking
 from booking_svc.queries.quote_cancellation import quote_cancellation
+from booking_svc.store.ledger import LEDGER
 from booking_svc.store.work import Work
 from booking_svc.use_cases.begin_payment import begin_payment
 from booking_svc.use_cases.cancel_booking import cancel_booking
@@ -251,3 +252,11 @@ async def until(is_so: Callable[[], object], *, seconds: float = 10) -> None:
             return
         assert asyncio.get_running_loop().time() < deadline, "it did not come about in time"
         await asyncio.sleep(0.01)
+
+
+def account_balances(work: Work) -> dict[tuple[str, str], int]:
+    """Sum up each account in each currency."""
+    columns = LEDGER.c
+    total = sa.func.sum(columns.amount_minor)
+    query = sa.select(columns.account, columns.currency, total).group_by(columns.account, columns.currency)
+    return {(row[0], row[1]): int(row[2]) for row in work.connection.execute(query)}

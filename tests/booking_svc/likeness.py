@@ -62,7 +62,7 @@ def bookings_are_the_model_s(store: Store[Work], network: model.Network, publish
 
 
 def money_is_the_model_s(store: Store[Work], network: model.Network, published: Published) -> None:
-    found = ask(store, lambda work: work.ledger.balances())
+    found = ask(store, builders.account_balances)
     assert sum(found.values()) == 0
     balances = {account: amount for account, amount in network.balances.items() if amount}
     assert {account: amount for (account, _), amount in found.items() if amount} == balances

@@ -20,6 +20,7 @@ from tests.booking_svc.builders import (
     PRICE_MINOR,
     RIDER,
     STARTS_AT,
+    account_balances,
     ask,
     cancel,
     commit,
@@ -50,7 +51,7 @@ def cancel_as(store: Store[Work], booking: Booking, quoted: CancellationQuote, *
 
 
 def balances(store: Store[Work]) -> dict[str, int]:
-    found = ask(store, lambda work: work.ledger.balances())
+    found = ask(store, account_balances)
     assert sum(found.values()) == 0
     return {account: amount for (account, _), amount in found.items()}
 

@@ -6,7 +6,7 @@ from booking_svc.domain.payment import Charge, ChargeState
 from booking_svc.store.payments import CHARGES
 from booking_svc.store.work import Work
 from chassis.store import Store
-from tests.booking_svc.builders import ask, begin, cancel, events, finish, hold, publish, rows, see
+from tests.booking_svc.builders import account_balances, ask, begin, cancel, events, finish, hold, publish, rows, see
 
 FINAL = (ChargeState.CAPTURED, ChargeState.DECLINED)
 OPEN = (ChargeState.ACTION_REQUIRED, ChargeState.UNKNOWN)
@@ -44,7 +44,7 @@ def test_money_is_entered_once(store: Store[Work]) -> None:
     charge = begun(store)
     for _ in range(2):
         finish(store, charge, ChargeState.CAPTURED)
-    assert ask(store, lambda work: work.ledger.balances()) == {("provider", "EUR"): 1250, ("sales", "EUR"): -1250}
+    assert ask(store, account_balances) == {("provider", "EUR"): 1250, ("sales", "EUR"): -1250}
 
 
 def test_a_late_word_does_not_revive_what_was_cancelled(store: Store[Work]) -> None:

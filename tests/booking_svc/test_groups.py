@@ -33,6 +33,7 @@ from tests.booking_svc.builders import (
     OPERATOR,
     OTHER_RIDER,
     RIDER,
+    account_balances,
     ask,
     begin,
     commit,
@@ -219,7 +220,7 @@ async def test_fifty_outcomes_take_a_few_statements_and_each_is_entered_once(sto
     assert {(row.state, row.ticket_code) for row in rows(store, ITEMS)} == {("confirmed", "code")}
     assert {row.state for row in rows(store, CHARGES)} == {"captured"}
     sold = sum(charge.amount_minor for charge in charges)
-    assert ask(store, lambda work: work.ledger.balances())["sales", "EUR"] == -sold
+    assert ask(store, account_balances)["sales", "EUR"] == -sold
 
 
 async def test_a_second_payment_of_a_hold_in_one_group_sees_the_first(store: Store[Work]) -> None:

@@ -9,7 +9,7 @@ from booking_svc.domain import ledger
 from booking_svc.domain.ledger import Account, Entry
 from booking_svc.store.work import Work
 from chassis.store import Store
-from tests.booking_svc.builders import ask, commit
+from tests.booking_svc.builders import account_balances, ask, commit
 
 amounts = st.integers(0, 10**12)
 
@@ -46,7 +46,7 @@ def test_balances_are_sums_by_account_and_currency(store: Store[Work]) -> None:
     commit(store, enter, entries=ledger.captured(1000), cause_id="chg_1")
     commit(store, enter, entries=ledger.captured(10**12), cause_id="chg_2")
     commit(store, enter, entries=ledger.captured(7), cause_id="chg_3", currency="CHF")
-    assert ask(store, lambda work: work.ledger.balances()) == {
+    assert ask(store, account_balances) == {
         ("provider", "EUR"): 10**12 + 1000,
         ("sales", "EUR"): -(10**12) - 1000,
         ("provider", "CHF"): 7,
@@ -57,7 +57,7 @@ def test_balances_are_sums_by_account_and_currency(store: Store[Work]) -> None:
 def test_entries_that_do_not_sum_to_zero_are_not_written(store: Store[Work]) -> None:
     with pytest.raises(ValueError, match="sum to zero"):
         commit(store, enter, entries=(Entry(Account.SALES, 1),), cause_id="chg_1")
-    assert ask(store, lambda work: work.ledger.balances()) == {}
+    assert ask(store, account_balances) == {}
 
 
 def test_a_cause_is_entered_once(store: Store[Work]) -> None:

@@ -15,7 +15,7 @@ from booking_svc.store.payments import REFUNDS
 from booking_svc.store.work import Work
 from chassis.store import Store
 from tests.booking_svc import service
-from tests.booking_svc.builders import ask, cancel, hold, passenger, publish, rows, see, until
+from tests.booking_svc.builders import account_balances, ask, cancel, hold, passenger, publish, rows, see, until
 from tests.booking_svc.desk import Desk, working
 from tests.booking_svc.payments import Provider
 from tests.clocks import FixedClock
@@ -43,7 +43,7 @@ def refund_of(store: Store[Work], booking: Booking) -> Refund:
 
 
 async def balances(desk: Desk) -> dict[str, int]:
-    found = await desk.store.read(lambda work: work.ledger.balances())
+    found = await desk.store.read(account_balances)
     return {account: amount for (account, _), amount in found.items()}
 
 

@@ -15,6 +15,7 @@ from booking_svc.use_cases.expire_holds import expire_holds
 from chassis.errors import RequestInFlight
 from chassis.replies import Replies
 from chassis.store import Store
+from tests.booking_svc import builders
 from tests.booking_svc.builders import HOLD_SECONDS, RIDER, hold, publish, rows, seats_free, see, until
 from tests.booking_svc.desk import GIVE_UP_SECONDS, Desk, once, working
 from tests.booking_svc.payments import Provider
@@ -163,7 +164,7 @@ async def test_a_service_that_dies_before_it_records_is_found_out_by_the_next(
         assert (seen.state, seen.payment_state) == ("confirmed", "captured")
         # The rider's client repeats with its key and is told what the dead process could not say.
         assert (await second.confirm(booking.id, "tok_success")).state == CONFIRMED
-        assert sum((await second.store.read(lambda work: work.ledger.balances())).values()) == 0
+        assert sum((await second.store.read(builders.account_balances)).values()) == 0
     assert provider.captured_minor(booking.id) == [1250]
 
 
@@ -222,7 +223,7 @@ async def test_two_services_that_learn_the_same_record_it_once(
             seen = see(one.store, booking)
             assert (seen.state, seen.version) == ("confirmed", 3)
             assert provider.captured_minor(booking.id) == [1250]
-        balances = await one.store.read(lambda work: work.ledger.balances())
+        balances = await one.store.read(builders.account_balances)
         assert balances == {("provider", "EUR"): 5 * 1250, ("sales", "EUR"): -5 * 1250}
 
 
