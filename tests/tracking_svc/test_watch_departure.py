@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from grpc import StatusCode, aio
 from headway.tracking.v1 import live_pb2, tracking_service_pb2
+from headway.types.v1 import timetable_pb2
 
 from chassis.errors import NotAuthenticated, NotFound
 from chassis.keys import open_signer
@@ -126,6 +127,50 @@ async def test_each_change_is_read_and_written_once_for_all(
     for listener in listeners:
         await listener.aclose()
     assert (dict(watchers.departures), watchers._told) == ({}, {})
+
+
+async def test_what_changes_while_one_comes_to_listen_is_told(
+    watchers: Watchers, running: Tracking, monkeypatch: pytest.MonkeyPatch
+):
+    first = watch_departure(watchers, departure_id="dep_1", check=lambda: None)
+    await taken(first)
+    read, has_read, may_go_on = watchers.store.read, asyncio.Event(), asyncio.Event()
+
+    async def read_slowly(*asked: Any, **more: Any) -> Any:
+        found = await read(*asked, **more)
+        has_read.set()
+        await may_go_on.wait()
+        return found
+
+    monkeypatch.setattr(watchers.store, "read", read_slowly)
+    second = asyncio.ensure_future(taken(watch_departure(watchers, departure_id="dep_1", check=lambda: None)))
+    await has_read.wait()
+    monkeypatch.setattr(watchers.store, "read", read)
+    await running.store.write(keep_availability, availability=Availability("dep_1", 50, (1, 2, 3), 1))
+    watchers.change("dep_1")
+    told_to_all = await taken(first)
+    may_go_on.set()
+    assert await second == told_to_all
+
+
+async def test_who_listens_is_told_what_time_changes_while_others_are_told_much(
+    watchers: Watchers, running: Tracking, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("tracking_svc.flows.watchers.REFRESH_SECONDS", 0.2)
+    listener = watch_departure(watchers, departure_id="dep_1", check=lambda: None)
+    assert state_in(await taken(listener)) == timetable_pb2.DEPARTURE_STATE_DEPARTED
+    watchers.departures["dep_2"].add(Slot())
+    clock.advance(86_400)
+    later = asyncio.ensure_future(taken(listener))
+    async with asyncio.timeout(10):
+        while not later.done():
+            watchers.change("dep_2")
+            await asyncio.sleep(0.05)
+    assert state_in(await later) == timetable_pb2.DEPARTURE_STATE_COMPLETED
+
+
+def state_in(update: bytes) -> int:
+    return DepartureUpdate.FromString(update).departure.state
 
 
 async def test_a_change_that_changes_nothing_is_not_told(watchers: Watchers):

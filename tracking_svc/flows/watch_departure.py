@@ -16,11 +16,11 @@ async def watch_departure(
 
     `check` raises when the subscriber may no longer listen. Raise DepartureUnknown.
     """
-    live = await watchers.store.read(get_live_departure, departure_id=departure_id)
     slot = Slot()
-    slot.put(departure_id, translate.departure_update_out(live)[0])
     watchers.departures[departure_id].add(slot)
     try:
+        live = await watchers.store.read(get_live_departure, departure_id=departure_id)
+        slot.put_first(departure_id, translate.departure_update_out(live)[0])
         async for update in told(slot, check, heartbeat_seconds):
             yield update
     finally:

@@ -30,6 +30,10 @@ class Slot:
         self._waiting[key] = message
         self._has_some.set()
 
+    def put_first(self, key: str, message: bytes) -> None:
+        """Put what was read when the subscriber came, unless something was told meanwhile, which is newer."""
+        self.put(key, self._waiting.get(key, message))
+
     def close(self) -> None:
         self.is_closed = True
         self._has_some.set()
@@ -82,11 +86,13 @@ class Watchers:
 
     async def run(self) -> None:
         """Tell until cancelled."""
+        loop, refresh_at = asyncio.get_running_loop(), 0.0
         while True:
-            try:
-                async with asyncio.timeout(REFRESH_SECONDS):
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(refresh_at):
                     await self._has_some.wait()
-            except TimeoutError:
+            if loop.time() >= refresh_at:
+                refresh_at = loop.time() + REFRESH_SECONDS
                 self._changed.update(self.departures)
             self._has_some.clear()
             changed, self._changed = self._changed, set()
