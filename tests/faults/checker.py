@@ -1,12 +1,16 @@
 """Judges what is left after a run. Each rule yields a sentence for everything that should not be so."""
 
+import json
+import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 
-from tests.faults.evidence import Evidence, Item, Outcome, Told
+from tests.faults.evidence import Evidence, Item, Outcome, Told, Wish
 
 SHOWN_MAX = 5
+RIDER = re.compile(r"Rider \d+")
+"""What riders are called."""
 AFTER = {
     "hold": {"held", "confirmed", "cancelled", "released", "expired"},
     "confirm": {"confirmed", "cancelled"},
@@ -79,6 +83,29 @@ def nothing_acknowledged_is_lost(evidence: Evidence) -> Iterator[str]:
             yield f"{row.id} is {row.state} after an acknowledged {asked.operation}"
         if asked.operation == "hold" and told_items(asked.reply) != kept_items(items[row.id]):
             yield f"{row.id} has other seats or prices than its rider was told"
+        if asked.wish is not None and asked.wish not in wishes_of(items[row.id]):
+            yield f"{row.id} is another ride or costs something else than its rider's quote said"
+
+
+def wishes_of(items: Sequence[Item]) -> set[Wish]:
+    """Read what a booking's items are; more than one when they differ."""
+    price = sum(item.price_minor for item in items)
+    found = {Wish(item.departure_id, item.origin, item.destination, price) for item in items}
+    return found if len(found) == 1 else set()
+
+
+def what_was_told_can_be_read(evidence: Evidence) -> Iterator[str]:
+    """Whoever reads right after an answer reads what was answered, or what came later."""
+    for asked in evidence.log:
+        if asked.read and asked.read.get("version", 0) < asked.reply.get("version", 0):
+            yield f"{asked.booking_id} was read after {asked.operation} as {dict(asked.read)}"
+
+
+def nobody_reads_about_others(evidence: Evidence) -> Iterator[str]:
+    """No answer has another rider's name in it."""
+    for asked in evidence.log:
+        if strangers := set(RIDER.findall(json.dumps([asked.reply, asked.read], default=dict))) - {asked.rider}:
+            yield f"{asked.rider} asked to {asked.operation} and read about {sorted(strangers)}"
 
 
 def told_items(reply: object) -> list[tuple[str, int]]:
@@ -110,27 +137,28 @@ def a_key_has_one_answer(evidence: Evidence) -> Iterator[str]:
             yield f"{asked.operation} of {asked.booking_id}: {asked.differed}"
 
 
-def every_fact_is_told_once(evidence: Evidence) -> Iterator[str]:
-    """The outbox has one event for each fact of a booking's history, and tells how its seats ended.
-
-    Changes committed together are told by one availability event, so versions rise but may leap.
-    """
+def every_fact_is_told_once_and_in_order(evidence: Evidence) -> Iterator[str]:
+    """The outbox has one event for each fact of a booking's history, in that order."""
     departures = {
         booking_id: {item.departure_id for item in items} for booking_id, items in by_booking(evidence.items).items()
     }
-    wanted = Counter(
-        (booking_id, departure_id, fact)
-        for booking_id, fact in evidence.history
-        if fact in TOLD_FACTS
-        for departure_id in departures.get(booking_id, ())
-    )
-    events = evidence.outboxes.get("booking", [])
-    found = Counter((event.booking_id, event.entity, event.fact) for event in events if event.stream == "BOOKING")
+    wanted: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for booking_id, fact in evidence.history:
+        for departure_id in departures.get(booking_id, ()):
+            wanted[booking_id, departure_id] += [fact] if fact in TOLD_FACTS else []
+    found: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for event in evidence.outboxes.get("booking", []):
+        if event.stream == "BOOKING":
+            found[event.booking_id, event.entity].append(event.fact)
     for one in wanted.keys() | found.keys():
         if wanted[one] != found[one]:
-            yield f"{one} is in the history {wanted[one]} times and in the outbox {found[one]} times"
+            yield f"{one} has the history {wanted[one]} and told {found[one]}"
+
+
+def the_newest_seats_are_told(evidence: Evidence) -> Iterator[str]:
+    """Changes committed together are told by one availability event, so versions rise but may leap."""
     versions: dict[str, list[int]] = defaultdict(list)
-    for event in events:
+    for event in evidence.outboxes.get("booking", []):
         if event.stream == "AVAILABILITY":
             versions[event.entity].append(event.version)
     for departure_id, (_, version) in evidence.counts.items():
@@ -191,6 +219,16 @@ def each_booking_is_paid_for_once(evidence: Evidence) -> Iterator[str]:
             yield f"{booking_id} is {row.state} and was charged {taken}, of which {given} came back"
 
 
+def refunds_are_as_promised(evidence: Evidence) -> Iterator[str]:
+    """Who was told that it is cancelled has got what the quote promised, all of it and no more."""
+    refunded = amounts(evidence.refunded)
+    for asked in evidence.log:
+        if asked.operation == "cancel" and asked.outcome is Outcome.OK and asked.promised_minor is not None:
+            given = sum(refunded.get(asked.booking_id or "", []))
+            if given != asked.promised_minor:
+                yield f"{asked.booking_id} was promised {asked.promised_minor} back and got {given}"
+
+
 def amounts(entries: Iterable[object]) -> dict[str, list[int]]:
     found: dict[str, list[int]] = defaultdict(list)
     for entry in entries:
@@ -216,11 +254,14 @@ def everything_is_finished(evidence: Evidence) -> Iterator[str]:
 
 
 def followers_have_caught_up(evidence: Evidence) -> Iterator[str]:
-    """Who keeps a copy of the seats has the newest."""
-    for service, versions in evidence.followers.items():
-        for departure_id, (_, version) in evidence.counts.items():
-            if versions.get(departure_id, 0) != version:
-                yield f"{service} has version {versions.get(departure_id, 0)} of {departure_id}, which is at {version}"
+    """Who keeps a copy of the seats has the newest, and it says the same."""
+    for service, copies in evidence.followers.items():
+        for departure_id, (taken, version) in evidence.counts.items():
+            copied, copied_version = copies.get(departure_id, ((), 0))
+            if copied_version != version:
+                yield f"{service} has version {copied_version} of {departure_id}, which is at {version}"
+            elif version and list(copied) != list(taken):
+                yield f"{service} has {list(copied)} seats of {departure_id} taken, and {list(taken)} are"
 
 
 def no_position_is_lost_or_doubled(evidence: Evidence) -> Iterator[str]:
@@ -236,6 +277,14 @@ def no_position_is_lost_or_doubled(evidence: Evidence) -> Iterator[str]:
             yield f"{len(kept)} points of {device.vehicle_id} are settled and {len(times)} are stored"
 
 
+def no_vehicle_goes_back(evidence: Evidence) -> Iterator[str]:
+    """Where a vehicle is said to be is never older than what was said before."""
+    for device in evidence.points:
+        for before, after in pairwise(device.shown):
+            if after < before:
+                yield f"{device.vehicle_id} was shown as of {before} and then as of {after}"
+
+
 def by_booking(items: Iterable[Item]) -> dict[str, list[Item]]:
     found: dict[str, list[Item]] = defaultdict(list)
     for item in items:
@@ -248,12 +297,17 @@ RULES: tuple[Rule, ...] = (
     masks_and_counts_are_the_items,
     nothing_acknowledged_is_lost,
     nothing_is_there_that_nobody_asked_for,
+    what_was_told_can_be_read,
+    nobody_reads_about_others,
     a_key_has_one_answer,
-    every_fact_is_told_once,
+    every_fact_is_told_once_and_in_order,
+    the_newest_seats_are_told,
     every_event_arrives_once_and_in_order,
     each_booking_is_paid_for_once,
+    refunds_are_as_promised,
     money_adds_up,
     everything_is_finished,
     followers_have_caught_up,
     no_position_is_lost_or_doubled,
+    no_vehicle_goes_back,
 )

@@ -15,6 +15,16 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True)
+class Wish:
+    """What a rider held by a quote: which seats of the ride, and what it costs in all."""
+
+    departure_id: str
+    origin: int
+    destination: int
+    price_minor: int
+
+
+@dataclass(frozen=True)
 class Asked:
     """One request with one key, as its rider remembers it."""
 
@@ -26,6 +36,13 @@ class Asked:
     status: int = 0
     # The answer to the same key was another one the second time.
     differed: str = ""
+    # The name of who asked; nobody else has it.
+    rider: str = ""
+    # What was read of the booking right after the answer; empty when nobody looked.
+    read: Mapping[str, Any] = field(default_factory=dict)
+    # What a hold is for, and what a cancellation was promised to give back.
+    wish: Wish | None = None
+    promised_minor: int | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +113,8 @@ class Points:
     acknowledged: int
     settled: Sequence[tuple[int, int]]
     stored: Sequence[int]
+    # When the vehicle was where the public was told that it is, one reading after the other.
+    shown: Sequence[str] = ()
 
 
 @dataclass
@@ -118,6 +137,6 @@ class Evidence:
     balances: dict[str, int] = field(default_factory=dict)
     # What should be finished by now and is not: name -> how many.
     unfinished: dict[str, int] = field(default_factory=dict)
-    # Service -> departure -> version of its seats there.
-    followers: dict[str, dict[str, int]] = field(default_factory=dict)
+    # Service -> departure -> taken seats of each segment and the version of that, as it has followed.
+    followers: dict[str, dict[str, tuple[Sequence[int], int]]] = field(default_factory=dict)
     points: list[Points] = field(default_factory=list)

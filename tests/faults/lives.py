@@ -17,7 +17,8 @@ from tests.faults.nemesis import Nemesis
 from tests.faults.plans import Plan
 from tests.faults.points import PROCESSES, ROOT
 from tests.faults.remains import Databases, read_evidence, states
-from tests.faults.riders import Client, Device, Market, Operator, Rider, seeded, settle
+from tests.faults.riders import Client, Market, Rider, seeded, settle
+from tests.faults.staff import Device, Operator
 from tests.system.running_stack import Stack, running
 
 RIDERS = 24
@@ -97,8 +98,7 @@ async def live(plan: Plan, folder: Path, *, breaks: Break | None = None, argumen
         device = await use(world, market, breaking)
         quiet_since = time.monotonic()
         await settle(market, seeded(plan.seed, "settle"))
-        acknowledged = {device.vehicle_id: device.acknowledged}
-        evidence, violations = await recovered(world, market.log, acknowledged)
+        evidence, violations = await recovered(world, market.log, device)
         verdict = verdict_of(plan, evidence, violations)
         verdict.recovery_seconds = round(time.monotonic() - quiet_since, 1)
         verdict.hit = hit_points(plan, world)
@@ -115,7 +115,10 @@ async def use(world: World, market: Market, nemesis: Coroutine[Any, Any, None]) 
         await operator.sign_in(world.stack.ready["admin"])
         await operator.open_market(market, departures=DEPARTURES, seats=SEATS)
         device = Device(client("device"), market, *await operator.register_vehicle())
-        riders = [Rider(client("rider", number), seeded(seed, "dice", number), market) for number in range(RIDERS)]
+        riders = [
+            Rider(client("rider", number), seeded(seed, "dice", number), market, name=f"Rider {number}")
+            for number in range(RIDERS)
+        ]
         breaking = asyncio.create_task(nemesis)
         async with asyncio.TaskGroup() as group:
             for work in (operator.change_things(), device.drive(), *(rider.ride() for rider in riders)):
@@ -145,13 +148,13 @@ async def clients(url: str, seed: int) -> AsyncIterator[Any]:
             await one.close()
 
 
-async def recovered(world: World, log: list[Asked], acknowledged: dict[str, int]) -> tuple[Evidence, list[str]]:
+async def recovered(world: World, log: list[Asked], device: Device) -> tuple[Evidence, list[str]]:
     """Wait until nothing is left to be done and nothing is wrong; give up after a minute, and say what was wrong."""
     end = time.monotonic() + RECOVERY_SECONDS
     while True:
         is_late = time.monotonic() > end
         if is_late or not any(world.databases.unfinished().values()):
-            evidence = await read_evidence(world.stack, world.databases, log, acknowledged)
+            evidence = await read_evidence(world.stack, world.databases, log, device)
             violations = judge(evidence)
             if is_late or not violations:
                 return evidence, violations

@@ -1,5 +1,6 @@
 """Reads what a run has left in databases, streams and the provider's ledger."""
 
+import asyncio
 import json
 import sqlite3
 from collections import Counter, defaultdict
@@ -12,6 +13,7 @@ import psycopg
 from headway.booking.v1 import availability_events_pb2, booking_events_pb2
 
 from tests.faults.evidence import Asked, Charge, Evidence, Item, Points, Row, Told
+from tests.faults.staff import Device
 from tests.system.event_streams import read_streams
 from tests.system.provider_ledger import address_of_provider
 from tests.system.running_stack import Stack
@@ -59,7 +61,7 @@ class Databases:
         return found | waiting
 
 
-async def read_evidence(stack: Stack, databases: Databases, log: list[Asked], acknowledged: dict[str, int]) -> Evidence:
+async def read_evidence(stack: Stack, databases: Databases, log: list[Asked], device: Device) -> Evidence:
     """Read everything that the checker judges by."""
     rows = databases.rows
     ledger = httpx2.get(f"{address_of_provider(stack)}/v1/ledger", timeout=10, trust_env=False).json()
@@ -82,12 +84,13 @@ async def read_evidence(stack: Stack, databases: Databases, log: list[Asked], ac
         ],
         refunded=list(refunds_of(ledger)),
         balances={row["account"]: int(row["total"]) for row in rows("booking", BALANCES)},
-        unfinished=databases.unfinished(),
+        # Asked from a thread: what is asked may be behind a link, which runs in this one.
+        unfinished=databases.unfinished() | {"parts that are not ready": await asyncio.to_thread(parts_down, stack)},
         followers={
-            service: {row["departure_id"]: row["version"] for row in rows(service, FOLLOWED)}
+            service: {row["departure_id"]: (taken_of(row), row["version"]) for row in rows(service, FOLLOWED)}
             for service in ("pricing", "tracking")
         },
-        points=[points_of(databases, vehicle_id, last) for vehicle_id, last in acknowledged.items()],
+        points=[points_of(databases, device)],
     )  # fmt: skip
 
 
@@ -99,7 +102,20 @@ ITEMS = (
 HISTORY = "SELECT booking_id, fact FROM booking_history ORDER BY booking_id, version"
 OUTBOX = "SELECT id, stream, subject, payload FROM outbox ORDER BY position"
 BALANCES = "SELECT account, sum(amount_minor) AS total FROM ledger_entries GROUP BY account"
-FOLLOWED = "SELECT departure_id, version FROM availabilities"
+FOLLOWED = "SELECT departure_id, version, capacity, seats_free FROM availabilities"
+
+
+def parts_down(stack: Stack) -> int:
+    """Count the parts that the gateway says are not ready, itself included."""
+    try:
+        reply = httpx2.get(f"{stack.url}/readyz", timeout=10, trust_env=False)
+    except httpx2.TransportError:
+        return 1
+    return 0 if reply.status_code == 200 else len(reply.json()["facts"]["down"])
+
+
+def taken_of(row: dict[str, Any]) -> list[int]:
+    return [row["capacity"] - free for free in json.loads(row["seats_free"])]
 
 
 def masks_of(rows: Iterable[dict[str, Any]]) -> dict[str, dict[int, int]]:
@@ -139,13 +155,14 @@ def refunds_of(ledger: dict[str, Any]) -> Iterable[Charge]:
         yield Charge(booking_of[refund["charge_id"]], refund["amount_minor"])
 
 
-def points_of(databases: Databases, vehicle_id: str, acknowledged: int) -> Points:
+def points_of(databases: Databases, device: Device) -> Points:
     """Read what tracking keeps of one device."""
-    sessions = databases.rows("tracking", f"SELECT settled FROM sessions WHERE vehicle_id = '{vehicle_id}'")
-    frames = databases.rows("tracking", f"SELECT points FROM frames WHERE vehicle_id = '{vehicle_id}'")
+    of_it = f"WHERE vehicle_id = '{device.vehicle_id}'"
+    sessions = databases.rows("tracking", f"SELECT settled FROM sessions {of_it}")
+    frames = databases.rows("tracking", f"SELECT points FROM frames {of_it}")
     settled = [(first, last) for row in sessions for first, last in json.loads(row["settled"])]
     stored = [at for row in frames for at in unpack(bytes(row["points"])).recorded]
-    return Points(vehicle_id, acknowledged, settled, stored)
+    return Points(device.vehicle_id, device.acknowledged, settled, stored, device.shown)
 
 
 def states(evidence: Evidence) -> Counter[str]:

@@ -6,12 +6,13 @@ from dataclasses import replace
 import pytest
 
 from tests.faults.checker import RULES, judge
-from tests.faults.evidence import Asked, Charge, Evidence, Item, Outcome, Points, Row, Told
+from tests.faults.evidence import Asked, Charge, Evidence, Item, Outcome, Points, Row, Told, Wish
 
 
 def hold(booking_id: str, seat: str, price: int = 500) -> Asked:
-    reply = {"id": booking_id, "items": [{"seat_id": seat, "price": {"amount_minor": price}}]}
-    return Asked("hold", Outcome.OK, booking_id, reply, 201)
+    item = {"seat_id": seat, "price": {"amount_minor": price}, "passenger": {"name": "Rider 1"}}
+    reply = {"id": booking_id, "items": [item], "version": 1}
+    return Asked("hold", Outcome.OK, booking_id, reply, 201, rider="Rider 1", read=reply)
 
 
 def told(stream: str, fact: str, number: int, *, booking_id: str = "", version: int = 0) -> Told:
@@ -30,8 +31,9 @@ def honest() -> Evidence:
     ]  # fmt: skip
     return Evidence(
         log=[
-            hold("bkg_1", "1A"), Asked("confirm", Outcome.OK, "bkg_1"),
-            hold("bkg_2", "1B"), Asked("confirm", Outcome.OK, "bkg_2"), Asked("cancel", Outcome.OK, "bkg_2"),
+            replace(hold("bkg_1", "1A"), wish=Wish("dep_1", 0, 2, 500)), Asked("confirm", Outcome.OK, "bkg_1"),
+            hold("bkg_2", "1B"), Asked("confirm", Outcome.OK, "bkg_2"),
+            Asked("cancel", Outcome.OK, "bkg_2", promised_minor=450),
             hold("bkg_3", "1B"), Asked("release", Outcome.OK, "bkg_3"), Asked("hold", Outcome.FAIL, None),
         ],
         bookings={
@@ -56,8 +58,8 @@ def honest() -> Evidence:
         refunded=[Charge("bkg_2", 450)],
         balances={"provider": 550, "sales": -500, "fees": -50, "refunds_due": 0},
         unfinished={"open charges": 0},
-        followers={"pricing": {"dep_1": 5}},
-        points=[Points("veh_1", 3, [(1, 4)], [10, 20, 30, 40])],
+        followers={"pricing": {"dep_1": ((1, 1), 5)}},
+        points=[Points("veh_1", 3, [(1, 4)], [10, 20, 30, 40], ["08:00", "08:00", "08:30"])],
     )  # fmt: skip
 
 
@@ -105,6 +107,30 @@ def other_price(evidence: Evidence) -> None:
     evidence.log[0] = hold("bkg_1", "1A", price=499)
 
 
+def other_ride(evidence: Evidence) -> None:
+    evidence.log[0] = replace(evidence.log[0], wish=Wish("dep_1", 0, 1, 500))
+
+
+def other_price_than_quoted(evidence: Evidence) -> None:
+    evidence.log[0] = replace(evidence.log[0], wish=Wish("dep_1", 0, 2, 499))
+
+
+def not_there_when_read(evidence: Evidence) -> None:
+    evidence.log[0] = replace(evidence.log[0], read={"code": "not_found"})
+
+
+def read_as_it_was_before(evidence: Evidence) -> None:
+    evidence.log[1] = replace(evidence.log[1], reply={"version": 3}, read={"version": 2})
+
+
+def answer_of_somebody_else(evidence: Evidence) -> None:
+    evidence.log[0] = replace(evidence.log[0], rider="Rider 2")
+
+
+def read_of_somebody_else(evidence: Evidence) -> None:
+    evidence.log[1] = replace(evidence.log[1], rider="Rider 2", read={"name": "Rider 1"})
+
+
 def held_twice_for_one_key(evidence: Evidence) -> None:
     evidence.bookings["bkg_4"] = Row("bkg_4", "released", "none", 2)
 
@@ -132,6 +158,11 @@ def fact_that_never_was(evidence: Evidence) -> None:
     phantom = told("BOOKING", "expired", 98, booking_id="bkg_3")
     evidence.outboxes["booking"].append(phantom)
     evidence.streams["BOOKING"].append(phantom)
+
+
+def facts_told_in_another_order(evidence: Evidence) -> None:
+    for events in (evidence.outboxes["booking"], evidence.streams["BOOKING"]):
+        events[3], events[4] = events[4], events[3]
 
 
 def last_seats_never_told(evidence: Evidence) -> None:
@@ -198,6 +229,16 @@ def charged_for_no_booking(evidence: Evidence) -> None:
     evidence.balances |= {"provider": 1050, "sales": -1000}
 
 
+def refund_forgotten(evidence: Evidence) -> None:
+    evidence.refunded = []
+    evidence.balances |= {"provider": 1000, "fees": -500}
+
+
+def refund_of_another_amount(evidence: Evidence) -> None:
+    evidence.refunded = [Charge("bkg_2", 440)]
+    evidence.balances |= {"provider": 560, "fees": -60}
+
+
 def ledger_lopsided(evidence: Evidence) -> None:
     evidence.balances["fees"] -= 1
 
@@ -211,7 +252,11 @@ def charge_left_open(evidence: Evidence) -> None:
 
 
 def follower_behind(evidence: Evidence) -> None:
-    evidence.followers["pricing"]["dep_1"] = 4
+    evidence.followers["pricing"]["dep_1"] = ((1, 1), 4)
+
+
+def follower_with_other_seats(evidence: Evidence) -> None:
+    evidence.followers["pricing"]["dep_1"] = ((1, 2), 5)
 
 
 def point_lost(evidence: Evidence) -> None:
@@ -226,6 +271,10 @@ def point_doubled(evidence: Evidence) -> None:
     evidence.points = [Points("veh_1", 3, [(1, 4)], [10, 20, 20, 30, 40])]
 
 
+def vehicle_gone_back(evidence: Evidence) -> None:
+    evidence.points = [replace(evidence.points[0], shown=["08:30", "08:00"])]
+
+
 FORGED: dict[Callable[[Evidence], None], str] = {
     seat_sold_again: "no_seat_is_sold_twice",
     mask_forgotten: "masks_and_counts_are_the_items",
@@ -237,14 +286,21 @@ FORGED: dict[Callable[[Evidence], None], str] = {
     release_undone: "nothing_acknowledged_is_lost",
     other_seat: "nothing_acknowledged_is_lost",
     other_price: "nothing_acknowledged_is_lost",
+    other_ride: "nothing_acknowledged_is_lost",
+    other_price_than_quoted: "nothing_acknowledged_is_lost",
+    not_there_when_read: "what_was_told_can_be_read",
+    read_as_it_was_before: "what_was_told_can_be_read",
+    answer_of_somebody_else: "nobody_reads_about_others",
+    read_of_somebody_else: "nobody_reads_about_others",
     held_twice_for_one_key: "nothing_is_there_that_nobody_asked_for",
     one_booking_for_two_holds: "nothing_is_there_that_nobody_asked_for",
     another_answer: "a_key_has_one_answer",
-    fact_never_told: "every_fact_is_told_once",
-    fact_told_twice: "every_fact_is_told_once",
-    fact_that_never_was: "every_fact_is_told_once",
-    last_seats_never_told: "every_fact_is_told_once",
-    older_seats_told_last: "every_fact_is_told_once",
+    fact_never_told: "every_fact_is_told_once_and_in_order",
+    fact_told_twice: "every_fact_is_told_once_and_in_order",
+    fact_that_never_was: "every_fact_is_told_once_and_in_order",
+    facts_told_in_another_order: "every_fact_is_told_once_and_in_order",
+    last_seats_never_told: "the_newest_seats_are_told",
+    older_seats_told_last: "the_newest_seats_are_told",
     event_lost: "every_event_arrives_once_and_in_order",
     event_doubled: "every_event_arrives_once_and_in_order",
     event_from_nowhere: "every_event_arrives_once_and_in_order",
@@ -257,13 +313,17 @@ FORGED: dict[Callable[[Evidence], None], str] = {
     refunded_too_much: "each_booking_is_paid_for_once",
     charged_for_nothing: "each_booking_is_paid_for_once",
     charged_for_no_booking: "each_booking_is_paid_for_once",
+    refund_forgotten: "refunds_are_as_promised",
+    refund_of_another_amount: "refunds_are_as_promised",
     ledger_lopsided: "money_adds_up",
     ledger_of_another_opinion: "money_adds_up",
     charge_left_open: "everything_is_finished",
     follower_behind: "followers_have_caught_up",
+    follower_with_other_seats: "followers_have_caught_up",
     point_lost: "no_position_is_lost_or_doubled",
     point_settled_but_not_stored: "no_position_is_lost_or_doubled",
     point_doubled: "no_position_is_lost_or_doubled",
+    vehicle_gone_back: "no_vehicle_goes_back",
 }
 """How a history is forged, and the rule that must notice."""
 
