@@ -35,7 +35,8 @@ HASTY = {
 """So that holds run out and payments are given up within a life."""
 LINKS = ("rider>gateway", *(f"gateway>{name}" for name in ("booking", "pricing", "tracking")),
          "booking>payments", "pricing>booking", "tracking>booking",
-         *(f"{name}>{part}" for name in PROCESSES for part in ("nats", "postgresql")))  # fmt: skip
+         *(f"{name}>nats" for name in ("booking", "pricing", "tracking")),
+         *(f"{name}>postgresql" for name in PROCESSES))  # fmt: skip
 
 
 @dataclass
@@ -44,8 +45,9 @@ class Verdict:
 
     plan: Plan
     violations: list[str]
-    # Fault points that killed a process, and all that was meant to.
+    # Fault points that killed a process, and what was to happen and did not: points nobody passed, links nobody took.
     hit: set[str] = field(default_factory=set)
+    cold: list[str] = field(default_factory=list)
     deaths: Counter[str] = field(default_factory=Counter)
     broken: Counter[str] = field(default_factory=Counter)
     asked: Counter[str] = field(default_factory=Counter)
@@ -102,6 +104,7 @@ async def live(plan: Plan, folder: Path, *, breaks: Break | None = None, argumen
         verdict = verdict_of(plan, evidence, violations)
         verdict.recovery_seconds = round(time.monotonic() - quiet_since, 1)
         verdict.hit = hit_points(plan, world)
+        verdict.cold = sorted(planned_points(plan) - verdict.hit) + untaken_links(world)
         verdict.deaths, verdict.broken = nemesis.deaths(), nemesis.done
         verdict.seconds = round(time.monotonic() - began, 1)
     return verdict
@@ -216,6 +219,22 @@ def verdict_of(plan: Plan, evidence: Evidence, violations: list[str]) -> Verdict
         refunds=len(evidence.refunded),
         points_acknowledged=sum(device.acknowledged for device in evidence.points),
     )
+
+
+def planned_points(plan: Plan) -> set[str]:
+    """List the fault points that are to kill somebody."""
+    found = {entry.partition(":")[0] for entry in plan.faults}
+    return found | ({f"{plan.payment_fault}@payments"} if plan.payment_fault else set())
+
+
+def untaken_links(world: World) -> list[str]:
+    """List the links that nobody came by, so that nothing was broken there."""
+    links = world.links.by_name if world.links is not None else {}
+    return [
+        name
+        for name, link in links.items()
+        if not link.taken and (world.server is not None or not name.endswith(">postgresql"))
+    ]
 
 
 def hit_points(plan: Plan, world: World) -> set[str]:

@@ -14,14 +14,13 @@ BOOKINGS = 1250
 def told(verdict: Verdict) -> str:
     """Say what a life came to, and how to live it again."""
     plan = verdict.plan
-    cold = sorted({entry.partition(":")[0] for entry in plan.faults} - verdict.hit)
     kind = f"{'PostgreSQL' if plan.is_on_postgresql else 'SQLite'}{', with links' if plan.has_links else ''}"
     lines = [
         f"seed {plan.seed} ({kind}): {verdict.bookings} bookings, {verdict.deaths.total()} kills"
         f" {dict(verdict.deaths)}, {dict(verdict.broken)}, {verdict.events} events, {verdict.charges} charges,"
         f" {verdict.refunds} refunds, {verdict.points_acknowledged} points; {dict(verdict.states)};"
         f" {dict(verdict.asked)}; consistent {verdict.recovery_seconds} s after the last fault; {verdict.seconds} s",
-        *(f"COLD {point}" for point in cold),
+        *(f"COLD {one}" for one in verdict.cold),
         *verdict.violations,
         f"again: python -m tests.faults.replay {plan.seed} {plan.bookings}",
     ]
@@ -33,7 +32,7 @@ def main(seed: int, bookings: int = BOOKINGS) -> int:
     print(f"What it leaves is in {folder}")
     verdict = asyncio.run(live(plan_of(seed, bookings=bookings), folder))
     print(told(verdict))
-    return 1 if verdict.violations else 0
+    return 1 if verdict.violations or verdict.cold else 0
 
 
 if __name__ == "__main__":
