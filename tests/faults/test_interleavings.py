@@ -35,7 +35,8 @@ def simulate(seed: int, store: Store[Work], clock: FixedClock) -> int:
     try:
         return simulation.run()
     except AssertionError as error:
-        raise AssertionError(f"seed {seed}, {error}, after {simulation.steps}") from error
+        again = f"again: pytest {__file__} -k '[0-quick]' --seed={seed}"
+        raise AssertionError(f"seed {seed}, {error}, after {simulation.steps}; {again}") from error
 
 
 @pytest.mark.slow
