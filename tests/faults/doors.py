@@ -1,6 +1,7 @@
 """Every operation and every RPC, read from the API's description and from the services' own rules."""
 
 import json
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from headway.tracking.v1 import tracking_service_pb2
 from booking_svc.servicers.access import RULES as BOOKING
 from chassis.access import Access
 from pricing_svc.servicers.access import RULES as PRICING
+from tests.faults.people import Person
 from tests.faults.points import ROOT
 from tests.system.running_stack import Stack
 from tracking_svc.servicers.access import RULES as TRACKING
@@ -141,7 +143,14 @@ def call(
     return Answer(grpc.StatusCode.OK, tuple(found))
 
 
-def ask(http: httpx2.Client, operation: Operation, headers: dict[str, str], **values: str) -> httpx2.Response:
-    """Send an operation without a body."""
-    sent = {**headers, "Idempotency-Key": "a-key", "If-Match": '"1"'}
-    return http.request(operation.method, operation.url(**values), headers=sent)
+def ask(
+    http: httpx2.Client, operation: Operation, headers: dict[str, str], *, body: Any = None, **values: str
+) -> httpx2.Response:
+    """Send an operation, by default without a body."""
+    sent = {**headers, "Idempotency-Key": uuid.uuid4().hex, "If-Match": '"1"'}
+    return http.request(operation.method, operation.url(**values), headers=sent, json=body)
+
+
+def metadata_of(person: Person) -> tuple[tuple[str, str], ...]:
+    """Sign a call in and give it a key of its own."""
+    return *((name.lower(), value) for name, value in person.headers.items()), ("idempotency-key", uuid.uuid4().hex)
