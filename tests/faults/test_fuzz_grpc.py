@@ -3,8 +3,10 @@
 import asyncio
 import base64
 import json
+import socket
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import grpc
@@ -12,21 +14,26 @@ import psutil
 import pytest
 from grpc import aio
 
-from tests.faults.doors import RULES, Rpc, rpcs
+from tests.faults.broken_frames import WAYS, connection
+from tests.faults.doors import PATIENCE_SECONDS, RULES, Rpc, call, channels, metadata_of, rpcs
 from tests.faults.nonsense import request
 from tests.faults.people import PROGRAM, Person
 from tests.faults.riders import seeded
+from tests.system.deadlines import until
 from tests.system.running_stack import Stack
 
 RPCS = rpcs()
 REQUESTS, RELEASE_REQUESTS = 50_000, 1_000_000
 PARTS = 4
 AT_ONCE = 64
+MOMENT_SECONDS = 0.05
 SECONDS, ENDLESS_SECONDS = 20.0, 0.2
 GROWTH_BYTES_MAX = 96 * 1024 * 1024
 BROKEN = {
     grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DATA_LOSS,
 }  # fmt: skip
+AS_EVER = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.PERMISSION_DENIED)
+"""How bytes that are no message are refused, and whoever is none of our own services."""
 CORPUS = Path(__file__).parent / "corpus" / "rpcs.jsonl"
 
 
@@ -77,6 +84,28 @@ async def test_what_broke_something_once_breaks_nothing(doors: Doors) -> None:
             if line["rpc"] in ("*", rpc.name):
                 await doors.send(rpc, base64.b64decode(line["base64"]), "corpus")
     assert not doors.broken, "\n".join(doors.broken)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_broken_connection_breaks_nobody_else_s(
+    way: str, stack: Stack, people: dict[str, Person], seed: int, keep_figures: Callable[..., None]
+) -> None:
+    chance = seeded(seed, "frames", way)
+    for rpc in RPCS:
+        host, _, port = stack.ready["grpc"][rpc.service].partition(":")
+        with socket.create_connection((host, int(port)), timeout=PATIENCE_SECONDS) as plug, suppress(OSError):
+            plug.sendall(connection(chance, way, rpc.name))
+            plug.settimeout(MOMENT_SECONDS)
+            plug.recv(65536)
+    with channels(stack) as opened:
+        for rpc in RPCS:
+
+            def is_as_ever(rpc: Rpc = rpc) -> bool:
+                return call(opened[rpc.service], rpc, b"\xff", metadata=metadata_of(people[PROGRAM])).code in AS_EVER
+
+            # Hundreds of calls that are opened and reset at once cost others an answer or two.
+            until(is_as_ever, seconds=PATIENCE_SECONDS, what=f"{rpc.name} is served as ever after {way}")
+    keep_figures(f"frames-{list(WAYS).index(way):02}", connections=len(RPCS))
 
 
 @pytest.mark.slow
