@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import plot
+from bench.report import SKIPPED
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 KEPT = PAGE.with_suffix("")
@@ -72,7 +73,7 @@ def main() -> int:
             continue
         done = run(command, is_quick=asked.quick)
         failed += done is None
-        if done is not None and not asked.quick:
+        if done and not asked.quick:
             KEPT.mkdir(exist_ok=True)
             (KEPT / f"{name}.json").write_text(json.dumps(done, indent=1) + "\n")
     if not asked.quick:
@@ -82,12 +83,15 @@ def main() -> int:
 
 
 def run(command: tuple[str, ...], *, is_quick: bool) -> dict[str, Any] | None:
-    """Run one measurement, show what it prints and return its outcome; None when it was skipped or did not hold."""
+    """Run one measurement and show what it prints; return what came of it: {} when skipped, None when it failed."""
     print(f"=== {' '.join(command)}", flush=True)
     line = [sys.executable, "-m", f"bench.{command[0]}", *command[1:], "--json", *(["--quick"] if is_quick else [])]
     done = subprocess.run(line, stdout=subprocess.PIPE, text=True, check=False)
     *told, last = done.stdout.splitlines() or [""]
     print("\n".join(told), flush=True)
+    if done.returncode == SKIPPED:
+        print(last, flush=True)
+        return {}
     if done.returncode:
         print(f"failed: {last}", flush=True)
         return None
@@ -105,6 +109,7 @@ def section(report: dict[str, Any]) -> str:
     beside = [
         f"- {name.replace('_', ' ')}: {value}" for name, value in {**report["beside"], **report["growth"]}.items()
     ]
+    beside += [f"- goal: {name.replace('_', ' ')} {most}" for name, most in report["goals"].items() if ":" not in name]
     checks = [f"- held: {name}" for name, held in report["checks"].items() if held]
     conditions = "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in report["conditions"].items())
     table = ["| | median | spread | ours is times as much | goal |", "|---|---|---|---|---|", *rows, ""]

@@ -28,7 +28,7 @@ from headway.types.v1 import timetable_pb2
 
 from bench.journeys import publish
 from bench.peers import transcoders
-from bench.report import PAIRS, PAIRS_QUICK, Report, compare, packages, pinned, run
+from bench.report import PAIRS, PAIRS_QUICK, Report, compare, packages, pinned, run, skip
 from bench.search import cpu_seconds, headway_up
 from cli.stack import free_ports
 
@@ -157,7 +157,7 @@ def fast(folder: Path) -> Iterator[tuple[str, Path, Any]]:
     try:
         command = [str(transcoders.build_go(folder)), "upstream", address, str(file)]
     except transcoders.MissingError as missing:
-        raise SystemExit(f"skipped, without the upstream: {missing}") from None
+        skip(f"the upstream of all three: {missing}")
     with pinned(1), transcoders.running(command, GOMAXPROCS="1"):
         yield address, folder / "keys", departure
 

@@ -13,9 +13,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 PAIRS, PAIRS_QUICK = 5, 1
+SKIPPED = 77
+"""How a measurement ends that cannot be made here, as test runners have it."""
 
 
 @dataclass(slots=True)
@@ -116,6 +118,12 @@ def pinned(core: int) -> Iterator[None]:
     finally:
         if len(before) > 1:
             os.sched_setaffinity(0, before)
+
+
+def skip(why: str) -> NoReturn:
+    """End a measurement that cannot be made here; that is no failure."""
+    print(f"skipped: {why}", flush=True)
+    sys.exit(SKIPPED)
 
 
 def packages(names: Sequence[str]) -> dict[str, str]:
