@@ -117,11 +117,16 @@ class PostgresServer:
             self._process = None
 
 
+def postgres_account() -> str | None:
+    """Name the account that the server runs as when we are root."""
+    accounts = [entry.pw_name for entry in pwd.getpwall()]
+    return None if os.geteuid() else next(name for name in ("postgres", "nobody") if name in accounts)
+
+
 @contextmanager
 def postgres_server(binaries: Path) -> Iterator[PostgresServer]:
     """Run a server that may be killed and started again."""
-    accounts = [entry.pw_name for entry in pwd.getpwall()]
-    account = None if os.geteuid() else next(name for name in ("postgres", "nobody") if name in accounts)
+    account = postgres_account()
     with temporary_folder("postgres", owner=account) as folder:
         server = PostgresServer(binaries, folder, account)
         try:
