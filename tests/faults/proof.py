@@ -80,12 +80,17 @@ SUBJECTS: tuple[tuple[str, Callable[[Figures], list[Row]]], ...] = (
                               f"{len(found)} kinds of callers")]),
     ("grpc-", lambda found: [("malformed gRPC: no crash, no INTERNAL or UNKNOWN", total(found, "requests"),
                               counted(found, "codes"))]),
+    ("frames-", lambda found: [("broken connections: others are served as ever a moment later",
+                                total(found, "connections"), f"{len(found)} ways")]),
     ("tokens", of_tokens),
     ("roles-", lambda found: [("cells of roles x operations and RPCs", total(found, "cells"), "")]),
+    ("own-", lambda found: [("cells of one's own things that are there", total(found, "cells"), "")]),
     ("foreign-", lambda found: [("cells of foreign and absent things told alike", total(found, "cells"), "")]),
     ("full-disk", lambda found: [("bookings on a disk that was full for a while", total(found, "bookings"), "")]),
     ("power-cut-", lambda found: [("power cuts of SQLite, NATS and the ledger at once", len(found),
                                    f"{total(found, 'bookings'):,} bookings")]),
+    ("postgresql-cut-", lambda found: [("power cuts of PostgreSQL", len(found),
+                                        f"{total(found, 'bookings'):,} bookings")]),
 )  # fmt: skip
 
 
