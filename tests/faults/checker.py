@@ -131,6 +131,11 @@ def nothing_is_there_that_nobody_asked_for(evidence: Evidence) -> Iterator[str]:
             yield f"{booking_id} answered {count} different holds"
 
 
+def no_answer_tells_of_a_bug(evidence: Evidence) -> Iterator[str]:
+    """Whatever is dead, cut or full is told as unavailable; an internal error is ours."""
+    yield from evidence.broken
+
+
 def a_key_has_one_answer(evidence: Evidence) -> Iterator[str]:
     for asked in evidence.log:
         if asked.differed:
@@ -299,6 +304,7 @@ RULES: tuple[Rule, ...] = (
     nothing_is_there_that_nobody_asked_for,
     what_was_told_can_be_read,
     nobody_reads_about_others,
+    no_answer_tells_of_a_bug,
     a_key_has_one_answer,
     every_fact_is_told_once_and_in_order,
     the_newest_seats_are_told,

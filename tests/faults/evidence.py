@@ -122,6 +122,8 @@ class Evidence:
     """Everything that the checker judges by."""
 
     log: list[Asked] = field(default_factory=list)
+    # Answers that tell of a bug.
+    broken: list[str] = field(default_factory=list)
     bookings: dict[str, Row] = field(default_factory=dict)
     items: list[Item] = field(default_factory=list)
     # Booking, fact.

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests import servers
 from tests.faults.checker import judge
-from tests.faults.evidence import Asked, Evidence, Outcome
+from tests.faults.evidence import Evidence, Outcome
 from tests.faults.links import Links
 from tests.faults.nemesis import Nemesis
 from tests.faults.plans import Plan
@@ -100,7 +100,7 @@ async def live(plan: Plan, folder: Path, *, breaks: Break | None = None, argumen
         device = await use(world, market, breaking)
         quiet_since = time.monotonic()
         await settle(market, seeded(plan.seed, "settle"))
-        evidence, violations = await recovered(world, market.log, device)
+        evidence, violations = await recovered(world, market, device)
         verdict = verdict_of(plan, evidence, violations)
         verdict.recovery_seconds = round(time.monotonic() - quiet_since, 1)
         verdict.hit = hit_points(plan, world)
@@ -113,7 +113,7 @@ async def live(plan: Plan, folder: Path, *, breaks: Break | None = None, argumen
 async def use(world: World, market: Market, nemesis: Coroutine[Any, Any, None]) -> Device:
     """Let everybody do what they do while the nemesis does what it does."""
     seed = world.plan.seed
-    async with clients(world.url, seed) as client:
+    async with clients(world.url, seed, market) as client:
         operator = Operator(client("operator"), seeded(seed, "operator"))
         await operator.sign_in(world.stack.ready["admin"])
         await operator.open_market(market, departures=DEPARTURES, seats=SEATS)
@@ -136,12 +136,12 @@ async def use(world: World, market: Market, nemesis: Coroutine[Any, Any, None]) 
 
 
 @asynccontextmanager
-async def clients(url: str, seed: int) -> AsyncIterator[Any]:
+async def clients(url: str, seed: int, market: Market) -> AsyncIterator[Any]:
     """Make clients, and close them all."""
     made: list[Client] = []
 
     def client(*names: object) -> Client:
-        made.append(Client(url, seeded(seed, "client", *names)))
+        made.append(Client(url, seeded(seed, "client", *names), market))
         return made[-1]
 
     try:
@@ -151,13 +151,13 @@ async def clients(url: str, seed: int) -> AsyncIterator[Any]:
             await one.close()
 
 
-async def recovered(world: World, log: list[Asked], device: Device) -> tuple[Evidence, list[str]]:
+async def recovered(world: World, market: Market, device: Device) -> tuple[Evidence, list[str]]:
     """Wait until nothing is left to be done and nothing is wrong; give up after a minute, and say what was wrong."""
     end = time.monotonic() + RECOVERY_SECONDS
     while True:
         is_late = time.monotonic() > end
         if is_late or not any(world.databases.unfinished().values()):
-            evidence = await read_evidence(world.stack, world.databases, log, device)
+            evidence = await read_evidence(world.stack, world.databases, market, device)
             violations = judge(evidence)
             if is_late or not violations:
                 return evidence, violations

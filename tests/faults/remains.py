@@ -12,7 +12,8 @@ import httpx2
 import psycopg
 from headway.booking.v1 import availability_events_pb2, booking_events_pb2
 
-from tests.faults.evidence import Asked, Charge, Evidence, Item, Points, Row, Told
+from tests.faults.evidence import Charge, Evidence, Item, Points, Row, Told
+from tests.faults.riders import Market
 from tests.faults.staff import Device
 from tests.system.event_streams import read_streams
 from tests.system.provider_ledger import address_of_provider
@@ -61,12 +62,13 @@ class Databases:
         return found | waiting
 
 
-async def read_evidence(stack: Stack, databases: Databases, log: list[Asked], device: Device) -> Evidence:
+async def read_evidence(stack: Stack, databases: Databases, market: Market, device: Device) -> Evidence:
     """Read everything that the checker judges by."""
     rows = databases.rows
     ledger = httpx2.get(f"{address_of_provider(stack)}/v1/ledger", timeout=10, trust_env=False).json()
     return Evidence(
-        log=log,
+        log=market.log,
+        broken=market.broken,
         bookings={row["id"]: Row(**row) for row in rows("booking", BOOKINGS)},
         items=[Item(**row) for row in rows("booking", ITEMS)],
         history=[(row["booking_id"], row["fact"]) for row in rows("booking", HISTORY)],

@@ -32,7 +32,8 @@ Send = Callable[[], Awaitable[httpx2.Response]]
 class Client:
     """One caller's requests over REST, repeated until they have an outcome or patience ends."""
 
-    def __init__(self, url: str, chance: Random) -> None:
+    def __init__(self, url: str, chance: Random, market: "Market") -> None:
+        self._market = market
         self._http = httpx2.AsyncClient(base_url=f"{url}/v1", timeout=REQUEST_SECONDS, trust_env=False)
         self._chance = chance
         self.requests = 0
@@ -62,6 +63,8 @@ class Client:
                 reply = await send()
             except httpx2.TransportError:
                 reply = None
+            if reply is not None and reply.status_code == 500:
+                self._market.broken.append(f"{reply.request.method} {reply.request.url.path}: {reply.text[:300]}")
             if reply is not None and is_final(reply):
                 return reply
             if asyncio.get_running_loop().time() > until:
@@ -99,6 +102,8 @@ class Market:
     departures: list[Any] = field(default_factory=list)
     held: int = 0
     log: list[Asked] = field(default_factory=list)
+    # Answers that tell of a bug: what is away or broken by us is told otherwise.
+    broken: list[str] = field(default_factory=list)
     # What nobody has answered: sent again at the end.
     loose: list[tuple[Asked, Send, "Client"]] = field(default_factory=list)
 

@@ -132,7 +132,8 @@ class Device:
         while (self._market.progress < 1 or self.acknowledged < HALF_WAY) and self.acknowledged < steps:
             first = self.acknowledged + 1
             is_late = first % LATE_EVERY == 1 and first + 2 * POINTS <= steps
-            for start in (first + POINTS, first, first) if is_late else (first,):
+            # The last of them are no batch that came before, but points of two that did.
+            for start in (first + POINTS, first, first + 2) if is_late else (first,):
                 await self.report(range(start, start + POINTS))
                 await self.look()
             await asyncio.sleep(0.4)

@@ -139,6 +139,10 @@ def one_booking_for_two_holds(evidence: Evidence) -> None:
     evidence.log.append(hold("bkg_1", "1A"))
 
 
+def internal_error(evidence: Evidence) -> None:
+    evidence.broken.append("POST /v1/bookings: internal")
+
+
 def another_answer(evidence: Evidence) -> None:
     evidence.log.append(Asked("hold", Outcome.FAIL, None, differed="another body"))
 
@@ -294,6 +298,7 @@ FORGED: dict[Callable[[Evidence], None], str] = {
     read_of_somebody_else: "nobody_reads_about_others",
     held_twice_for_one_key: "nothing_is_there_that_nobody_asked_for",
     one_booking_for_two_holds: "nothing_is_there_that_nobody_asked_for",
+    internal_error: "no_answer_tells_of_a_bug",
     another_answer: "a_key_has_one_answer",
     fact_never_told: "every_fact_is_told_once_and_in_order",
     fact_told_twice: "every_fact_is_told_once_and_in_order",
