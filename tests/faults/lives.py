@@ -239,7 +239,8 @@ def untaken_links(world: World) -> list[str]:
 
 def hit_points(plan: Plan, world: World) -> set[str]:
     """List the fault points that have killed somebody."""
-    hit = {entry.partition(":")[0] for entry in plan.faults if (world.happened / entry.replace(":", "-")).exists()}
+    kills = (entry for entry in plan.faults if ":kill:" in entry)
+    hit = {entry.partition(":")[0] for entry in kills if (world.happened / entry.replace(":", "-")).exists()}
     if any(world.stack.folder.glob(f"payments.sqlite.{plan.payment_fault or 'none'}*")):
         hit.add(f"{plan.payment_fault}@payments")
     return hit

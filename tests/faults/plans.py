@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from random import Random
 
 from tests.faults.points import PROCESSES, fault_points
 from tests.faults.riders import seeded
@@ -13,6 +14,7 @@ DEATHS_MAX = 5
 PAYMENT_POINTS = ("before_capture", "after_capture")
 NTH_MAX = {"writer": 30, "relay": 12, "consumer": 40, "booking": 12, "tracking": 12, "feed": 1}
 """Fault point's part -> at most the how-manieth passage kills."""
+LINGERING_SECONDS = 0.2
 RARE = ("booking.before_refund", "booking.after_refund", "relay.read@pricing", "relay.acknowledged@pricing",
         "relay.marked@pricing", "relay.read@tracking", "relay.acknowledged@tracking", "relay.marked@tracking",
         "writer.before_commit@gateway", "writer.after_commit@gateway")  # fmt: skip
@@ -37,7 +39,17 @@ class Plan:
     @property
     def deaths(self) -> int:
         """Count the kills that are meant to happen."""
-        return len(self.faults) + bool(self.payment_fault) + len(self.kills)
+        return sum(":kill:" in entry for entry in self.faults) + bool(self.payment_fault) + len(self.kills)
+
+
+def slowed(entry: str, chance: Random) -> tuple[str, ...]:
+    """Let a process linger before it dies, always before a commit and else now and then.
+
+    Who dies at once takes with him whatever he should not have told anybody yet.
+    """
+    if entry.startswith("writer.before_commit") or chance.random() < 0.3:
+        return (entry.replace(":kill:", f":sleep{LINGERING_SECONDS}:"),)
+    return ()
 
 
 def plan_of(seed: int, *, bookings: int) -> Plan:
@@ -49,6 +61,7 @@ def plan_of(seed: int, *, bookings: int) -> Plan:
             last = 1 if point.startswith(RARE) else NTH_MAX[point.partition(".")[0]]
             entries.append(f"{point}:kill:{chance.randint(1, last)}")
     chance.shuffle(entries)
+    faults = tuple(one for entry in entries for one in (*slowed(entry, chance), entry))
     dying = Counter(entry.partition("@")[2].partition(":")[0] for entry in entries)
     payment_fault = PAYMENT_POINTS[turn % 2] if turn < 2 else ""
     dying["payments"] = bool(payment_fault)
@@ -58,7 +71,7 @@ def plan_of(seed: int, *, bookings: int) -> Plan:
     kills = [name for name, deaths in most.items() for _ in range(deaths - dying[name])]
     chance.shuffle(kills)
     return Plan(
-        seed, bookings, tuple(entries), payment_fault, tuple(kills),
+        seed, bookings, faults, payment_fault, tuple(kills),
         broker=(("robbed", "frozen", "dead", "frozen")[turn],),
         has_links=turn in (2, 3),
         is_on_postgresql=turn == 3,
