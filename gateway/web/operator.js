@@ -57,32 +57,72 @@ function isOver({ departure: { state } }) {
   return state === "completed";
 }
 
-// Return whether nothing else was asked for meanwhile.
+// Ask for what is shown, now and again every so often. Return whether nothing else was asked for meanwhile.
 async function list() {
   const question = ++asked;
+  clearTimeout(timer);
+  try {
+    await read(question);
+  } finally {
+    if (question === asked) timer = setTimeout(listUnasked, REFRESH_MS);
+  }
+  return question === asked;
+}
+
+// What fails unasked is asked again later, and says nothing.
+function listUnasked() {
+  if (!staff.isSignedIn) return;
+  if (document.hidden) timer = setTimeout(listUnasked, REFRESH_MS);
+  else list().catch(() => {});
+}
+
+async function read(question) {
   const wish = { operator_id: byId("operator").value, date: byId("date").value, limit: PAGE, cursor: places.at(-1) };
   if (byId("line").value) wish.route_id = byId("line").value;
   const found = await get("/departures", wish);
-  if (question !== asked) return false;
+  if (question !== asked) return;
   next = found.next_cursor;
-  shown = new Map(found.items.map((departure) => [departure.id, row(departure)]));
-  const nothing = make("tr", { role: "row" }, make("td", { role: "cell", colspan: 6 }, "Nothing runs then."));
-  byId("departures").replaceChildren(...(shown.size ? [...shown.values()].map((one) => one.row) : [nothing]));
+  shown = new Map(found.items.map((departure) => [departure.id, lineOf(departure)]));
+  showRows([...shown.values()].map((one) => one.row));
   byId("earlier").disabled = places.length === 1;
   byId("later").disabled = next === null;
   showChosen();
-  await refresh();
-  return question === asked;
+  if (shown.size) await showLoads();
+  await showQueues();
+}
+
+// What has not changed stays as it is, and what was chosen stays chosen.
+function lineOf(departure) {
+  const before = shown.get(departure.id);
+  if (before && JSON.stringify(before.departure) === JSON.stringify(departure)) return before;
+  const made = row(departure);
+  made.box.checked = Boolean(before?.box.checked) && !made.box.disabled;
+  if (before) made.load.replaceChildren(...before.load.childNodes);
+  return made;
+}
+
+// The focus stays where it was, although its row is another one.
+function showRows(rows) {
+  const body = byId("departures");
+  if (rows.length && rows.length === body.children.length && rows.every((one, at) => one === body.children[at])) return;
+  const { id } = document.activeElement;
+  const nothing = make("tr", { role: "row" }, make("td", { role: "cell", colspan: 6 }, "Nothing runs then."));
+  body.replaceChildren(...(rows.length ? rows : [nothing]));
+  if (id) byId(id)?.focus({ preventScroll: true });
 }
 
 function isOff(departure) {
   return ["cancelled", "completed"].includes(departure.state);
 }
 
+function stateOf({ state, cancellation_reason: reason }) {
+  return state.replace("_", " ") + (reason ? `: ${reason}` : "");
+}
+
 function row(departure) {
   const name = nameOf(departure);
-  const box = make("input", { type: "checkbox", "aria-label": `Choose ${name}`, disabled: isOff(departure), onchange: showChosen });
-  const state = make("td", { role: "cell" }, departure.state.replace("_", " "));
+  const box = make("input", { type: "checkbox", id: `Choose-${departure.id}`, "aria-label": `Choose ${name}`, disabled: isOff(departure), onchange: showChosen });
+  const state = make("td", { role: "cell" }, stateOf(departure));
   const load = make("td", { role: "cell" });
   const cells = [make("td", { role: "cell" }, box), make("th", { role: "rowheader", scope: "row" }, name), state, load,
     make("td", { role: "cell" }, departure.vehicle?.label ?? "no vehicle"),
@@ -109,31 +149,19 @@ function showChosen() {
 }
 
 // Seats and delays of all that is shown, in one question.
-async function refresh() {
-  clearTimeout(timer);
-  timer = setTimeout(refreshUnasked, REFRESH_MS);
-  if (shown.size) {
-    const ids = [...shown.keys()].map((id) => ["ids", id]);
-    const found = await staff.signedIn((token) => get("/departures/loads", ids, token));
-    found.items.forEach((load) => showLoad(shown.get(load.departure_id), load));
-  }
-  await showQueues();
-}
-
-// What fails unasked is asked again later, and says nothing.
-function refreshUnasked() {
-  if (!staff.isSignedIn) return;
-  timer = setTimeout(refreshUnasked, REFRESH_MS);
-  if (!document.hidden) refresh().catch(() => {});
+async function showLoads() {
+  const ids = [...shown.keys()].map((id) => ["ids", id]);
+  const found = await staff.signedIn((token) => get("/departures/loads", ids, token));
+  found.items.forEach((load) => showLoad(shown.get(load.departure_id), load));
 }
 
 function showLoad(one, { seats_sold: sold, seats_taken: taken, capacity, delay_seconds: seconds }) {
   if (!one) return;
   one.load.replaceChildren(`${sold} of ${capacity}${taken > sold ? `, ${taken - sold} held` : ""}`,
     make("meter", { max: capacity, value: sold, "aria-hidden": "true" }));
-  if (one.departure.state === "cancelled" || seconds === null) return;
-  one.state.textContent = delay(seconds);
-  one.state.className = seconds > 59 ? "late" : "";
+  const late = isOff(one.departure) ? null : seconds;
+  one.state.textContent = late === null ? stateOf(one.departure) : delay(late);
+  one.state.className = late > 59 ? "late" : "";
 }
 
 byId("date").value = today;

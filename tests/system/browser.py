@@ -62,6 +62,11 @@ def look_like(browser: Chrome, *, scheme: str, is_telephone: bool) -> None:
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
 
+def before_scripts(browser: Chrome, script: str) -> None:
+    """Run a script in every page that is opened from now on, before its own."""
+    browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
+
+
 def requested(browser: Chrome) -> set[str]:
     """Return the hosts that the browser asked; its own chrome: pages and data: are none."""
     sent = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]

@@ -10,7 +10,7 @@ import pytest
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 
-from tests.system.browser import look_like, one, picture, requested, say, wait
+from tests.system.browser import before_scripts, look_like, one, picture, requested, say, wait
 from tests.system.journey import checked, coach, hold, key, leg_of, payment, publish, quote
 from tests.system.running_stack import Stack, admin, client, guest
 
@@ -35,6 +35,21 @@ window.fetch = async (path, options) => {
 };
 document.getElementById("line").dispatchEvent(new Event("change"));
 """
+
+# The page asks again every half second, and is told of each item what the test adds to it.
+SOON = """
+const later = window.setTimeout, sent = window.fetch;
+window.setTimeout = (work, milliseconds) => later(work, Math.min(milliseconds, 500));
+window.added = {};
+window.fetch = async (path, options) => {
+  const reply = await sent(path, options);
+  const more = window.added[new URL(path, location).pathname];
+  if (!more) return reply;
+  const page = await reply.json();
+  return new Response(JSON.stringify({ ...page, items: page.items.map((one) => ({ ...one, ...more })) }));
+};
+"""
+ADD = "window.added[arguments[0]] = arguments[1];"
 
 IS_SEEN = "return document.getElementById(arguments[0]).getBoundingClientRect().bottom < innerHeight"
 
@@ -119,6 +134,49 @@ def test_a_vehicle_is_assigned_and_a_departure_cancelled_with_who_is_on_it(
     assert "outbox 0" in wait(browser, lambda: one(browser, "#queues").text)
     assert requested(browser) == {urlsplit(stack.url).netloc}
     assert browser.get_log("browser") == []
+
+
+def test_what_is_changed_elsewhere_is_shown_before_long_and_what_is_chosen_stays(
+    browser: Chrome, stack: Stack, day: Any
+) -> None:
+    departure, _ = day
+    path, choice = f"/departures/{departure['id']}", f"Choose-{departure['id']}"
+    before_scripts(browser, SOON)
+    sign_in(browser, stack)
+    open_day(browser, departure, has="1 of 50")
+    one(browser, f"#{choice}").click()
+    with admin(stack) as staff:
+        bus = checked(staff.post("/vehicles", json={"operator_id": OPERATOR, "label": "Elsewhere"}), 201)
+        tag = {"If-Match": staff.get(path).headers["ETag"]}
+        checked(staff.put(f"{path}/vehicle", json={"vehicle_id": bus["id"]}, headers=tag), 200)
+        row_of(browser, departure, lambda text: "Elsewhere" in text and "1 of 50" in text)
+        assert one(browser, f"#{choice}").is_selected()
+        assert browser.switch_to.active_element.get_attribute("id") == choice
+        assert "chosen 1" in one(browser, "#cancel").text
+        storm = {"operator_id": OPERATOR, "departure_ids": [departure["id"]], "reason": "Heavy storm"}
+        checked(staff.post("/departures/cancel", json=storm, headers=key()), 200)
+    row_of(browser, departure, lambda text: "cancelled: Heavy storm" in text)
+    assert not one(browser, f"#{choice}").is_selected()
+    assert not one(browser, f"#Vehicle-{departure['id']}").is_enabled()
+    assert not one(browser, "#cancel").is_enabled()
+    assert browser.get_log("browser") == []
+
+
+def test_a_delay_is_told_for_as_long_as_it_is_known_and_the_departure_runs(
+    browser: Chrome, stack: Stack, day: Any
+) -> None:
+    departure, _ = day
+    before_scripts(browser, SOON)
+    sign_in(browser, stack)
+    open_day(browser, departure, has="scheduled")
+    for path, more, said in [
+        ("/v1/departures/loads", {"delay_seconds": 300}, "5 min late"),
+        ("/v1/departures/loads", {"delay_seconds": None}, "scheduled"),
+        ("/v1/departures/loads", {"delay_seconds": 300}, "5 min late"),
+        ("/v1/departures", {"state": "completed"}, "completed"),
+    ]:
+        browser.execute_script(ADD, path, more)
+        row_of(browser, departure, lambda text, said=said: said in text)  # type: ignore[misc]
 
 
 def test_today_begins_where_not_all_is_over_and_what_is_over_comes_under_earlier(browser: Chrome, stack: Stack) -> None:
