@@ -89,6 +89,18 @@ export function listen(path, query, take, lost = () => {}) {
   return () => { document.removeEventListener("visibilitychange", open); close(); };
 }
 
+// Ask for what nobody clicked for until it is answered; what goes wrong meanwhile is told each time.
+export async function insist(ask, failed) {
+  for (;;) {
+    try {
+      return await ask();
+    } catch (failure) {
+      failed(failure);
+      await new Promise((again) => setTimeout(again, AGAIN_MS));
+    }
+  }
+}
+
 export function money({ amount_minor: amount, currency }) {
   const format = new Intl.NumberFormat("en-GB", { style: "currency", currency });
   return format.format(amount / 10 ** format.resolvedOptions().maximumFractionDigits);

@@ -1,7 +1,7 @@
 // The network as lines and stops, without tiles.
 
 import * as L from "/assets/leaflet/leaflet-src.esm.js";
-import { get, getAll } from "./api.js";
+import { get, getAll, insist } from "./api.js";
 import { byId, make } from "./elements.js";
 
 const PATTERNS_A_CALL = 50;
@@ -67,12 +67,22 @@ function paint(stops) {
   stops.forEach((stop) => stop.setStyle({ color: surface("--ink"), fillColor: surface("--stop") }));
 }
 
-// Return the map and how many routes are on it.
+async function readNetwork() {
+  const routes = (await getAll("/routes")).filter((route) => route.pattern_ids.length);
+  return { routes, patterns: await patternsOf(routes) };
+}
+
+function sayWhy({ message }) {
+  const said = `The network is asked for again in a moment. ${message}`;
+  if (byId("missing").textContent !== said) byId("missing").textContent = said;
+}
+
+// Return the map and how many routes are on it, once they can be read.
 export async function drawNetwork() {
   map = L.map("map", { attributionControl: false, zoomSnap: 0.25 }).setView([30, 0], 2);
   if (matchMedia("(max-width: 48rem)").matches) byId("legend").open = false;
-  const routes = (await getAll("/routes")).filter((route) => route.pattern_ids.length);
-  const patterns = await patternsOf(routes);
+  const { routes, patterns } = await insist(readNetwork, sayWhy);
+  byId("missing").textContent = "";
   drawn.push(...routes.map((route) => drawRoute(route, patterns)));
   const stops = drawStops(patterns);
   paint(stops);

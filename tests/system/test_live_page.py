@@ -13,7 +13,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
 from gateway.openapi import JOURNEY
-from tests.system.browser import look_like, one, picture, requested, say, wait
+from tests.system.browser import before_scripts, look_like, one, picture, requested, say, wait
 from tests.system.bus import Bus, bus_on_its_way
 from tests.system.journey import checked, hold, leg_of, quote
 from tests.system.running_stack import ROOT, Stack, admin, client, guest, running
@@ -41,6 +41,14 @@ window.EventSource = class extends EventTarget {
     setInterval(() => this.dispatchEvent(new Event("error")), 100);
   }
   close() {}
+};
+"""
+IS_DOWN = """
+const sent = window.fetch;
+window.isDown = true;
+window.fetch = async (path, options) => {
+  const isRefused = window.isDown && path.startsWith("/v1/patterns");
+  return isRefused ? new Response(JSON.stringify({ title: "Nobody is there" }), { status: 503 }) : sent(path, options);
 };
 """
 LATER = "const now = performance.now.bind(performance); performance.now = () => now() + 180_000;"
@@ -108,6 +116,20 @@ def test_the_network_is_drawn_and_a_ride_booked_by_keys_and_clicks(
     picture(browser, "ticket")
     assert requested(browser) == {urlsplit(stack.url).netloc}
     assert browser.get_log("browser") == []
+
+
+def test_a_network_that_cannot_be_read_yet_is_asked_for_again_and_that_is_said(
+    browser: Chrome, stack: Stack, routes: int
+) -> None:
+    before_scripts(browser, IS_DOWN)
+    browser.get(stack.url + "/")
+    assert "asked for again in a moment. Nobody is there" in one(browser, "#missing").text
+    picture(browser, "missing")
+    browser.execute_script("window.isDown = false")
+    wait(browser, lambda: len(browser.find_elements(By.CSS_SELECTOR, "#map path")) >= ROUTES_MIN)
+    assert len(browser.find_elements(By.CSS_SELECTOR, "#legend li")) == routes
+    assert not one(browser, "#network").find_element(By.ID, "missing").text
+    assert "Nobody" not in one(browser, "body").text
 
 
 def test_who_thinks_for_longer_than_a_token_lasts_still_books(browser: Chrome, stack: Stack, on_sale: str) -> None:
