@@ -1,8 +1,10 @@
 """The live page in a browser: the network is drawn, and a ride is booked by clicks and keys alone."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +22,8 @@ from tests.system.running_stack import ROOT, Stack, admin, client, guest, runnin
 from tests.system.test_docs_pages import execute
 
 ROUTES_MIN = 10
+VEHICLES = 14
+UNBUFFERED = {**os.environ, "PYTHONUNBUFFERED": "1"}
 TABS = 7
 """More than a browser has connections to one host: https://www.rfc-editor.org/rfc/rfc9112#section-9.4."""
 END_FIRST_TOKEN = """
@@ -56,11 +60,25 @@ LATER = "const now = performance.now.bind(performance); performance.now = () => 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Start a system that sells the sample network and nothing else."""
+    """Start a system that sells the sample network and nothing else, from the coaches of last night on."""
+    yesterday = (datetime.now(UTC).date() - timedelta(days=1)).isoformat()
     with running(tmp_path_factory.mktemp("page") / "data") as started:
-        command = [sys.executable, "-m", "cli", "import", "--sample", "--data-dir", str(started.folder), "--days", "4"]
-        subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
+        command = [sys.executable, "-m", "cli", "import", "--sample", "--data-dir", str(started.folder)]
+        window = ["--from", yesterday, "--days", "5"]
+        subprocess.run([*command, *window], cwd=ROOT, check=True, capture_output=True, timeout=120)
         yield started
+
+
+@contextmanager
+def driving(stack: Stack) -> Iterator[int]:
+    """Let vehicles drive what runs at this hour; tell how many."""
+    command = [sys.executable, "-m", "cli", "simulate", "--data-dir", str(stack.folder), "--vehicles", str(VEHICLES)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=UNBUFFERED) as simulation:
+        assert simulation.stdout
+        try:
+            yield int(simulation.stdout.readline().split()[0])
+        finally:
+            simulation.terminate()
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +122,6 @@ def test_the_network_is_drawn_and_a_ride_booked_by_keys_and_clicks(
     assert len(browser.find_elements(By.CSS_SELECTOR, "#legend li")) == routes >= ROUTES_MIN
     picture(browser, "light")
     search(browser, on_sale)
-    picture(browser, "rides")
     one(browser, ".ride button.main").click()
     one(browser, "#name-0").send_keys("Ada Lovelace", Keys.TAB)
     say(browser, "ada@example.com", Keys.ENTER)
@@ -115,6 +132,16 @@ def test_the_network_is_drawn_and_a_ride_booked_by_keys_and_clicks(
     assert ticket.get_attribute("alt") == "Ticket of Ada Lovelace"
     picture(browser, "ticket")
     assert requested(browser) == {urlsplit(stack.url).netloc}
+    assert browser.get_log("browser") == []
+
+
+def test_vehicles_drive_on_the_network_that_is_drawn(browser: Chrome, stack: Stack, on_sale: str) -> None:
+    open_page(browser, stack)
+    search(browser, on_sale)
+    with driving(stack) as told:
+        # Some are out of reach at first, as some phones are.
+        wait(browser, lambda: len(browser.find_elements(By.CSS_SELECTOR, ".vehicle")) >= told / 2)
+        picture(browser, "live-page")
     assert browser.get_log("browser") == []
 
 
