@@ -200,11 +200,17 @@ class Questions:
 
 
 def until_priced(ready: Any, questions: Questions, seconds: float) -> None:
-    """Search until pricing has followed what booking has put on sale, and everything is warm."""
+    """Search until all services have followed what booking has put on sale, and everything is warm."""
     until = time.monotonic() + LEARN_SECONDS_MAX
-    while ask(ready, questions.distinct(), seconds).unpriced:
+    while ask(ready, questions.distinct(), seconds).unpriced or events_waiting(ready):
         if time.monotonic() > until:
-            raise SystemExit("pricing does not know the departures")
+            raise SystemExit("pricing or tracking does not know the departures")
+
+
+def events_waiting(ready: Any) -> int:
+    """Count the events that some service has yet to send or to take in."""
+    told = httpx2.get(f"{ready['gateway_url']}/readyz", params={"verbose": ""}, timeout=30).json()["waiting"]
+    return sum(int(count) for service in told.values() for count in service.values())
 
 
 def ask(ready: Any, questions: Iterator[str], seconds: float, *, thinking: float = 0.0) -> Answers:
