@@ -32,7 +32,8 @@ NOTES = {
 reply alone, without any database, come at about twice the rate of whole holds, and four times what one statement does
 with the pool that suits it best is beyond even that. That statement does less: it takes a counter for a seat, so that
 it can sell whole rides only, and knows neither caps nor holds that are over. Our availability is told once a group,
-the peers' with each hold.""",
+the peers' with each hold. How long 256 callers wait, who ask again at once, is 256 divided by the rate (Little's law):
+for 50 ms it would have to be above 5,000 a second, nearly all that the rules alone leave.""",
     "B2": """On one core the asyncio program is a third faster than on two, where its threads hand every statement
 across: both are shown. The goal of 20 holds against the usual way to run it and is missed against the best.""",
     "B3": """Falls short of its goal. A journey takes 9 ms of processor time in all: booking 3.7 (a fifth of that the
@@ -46,6 +47,9 @@ peers check no token, and write no entity tag, security headers or metrics.""",
     "G2": """Falls short, for the reasons of G1: with few callers each answer costs as much.""",
     "G3": """Falls short. Here the Python service behind the gateways, which shares its core with the load, bounds
 the peers; ours pays for itself on top.""",
+    "S2": """Riders think before they ask again: that is the paced load, and the goal's figure. Callers who never do wait
+for each other: a search that nobody asked a moment ago takes about 5 ms of processor time in all, so that two cores,
+which the load shares, answer some 350 a second, and 32 callers wait 90 ms each.""",
     "T4": """Sending is what a delivery costs, so events that come less than 20 ms apart share a write; sixteen are on
 their way at any time here. Where each goes alone, what is left of the difference is the CPU time told below.""",
 }
