@@ -47,9 +47,9 @@ peers check no token, and write no entity tag, security headers or metrics.""",
     "G2": """Falls short, for the reasons of G1: with few callers each answer costs as much.""",
     "G3": """Falls short. Here the Python service behind the gateways, which shares its core with the load, bounds
 the peers; ours pays for itself on top.""",
-    "S2": """Riders think before they ask again: that is the paced load, and the goal's figure. Callers who never do wait
-for each other: a search that nobody asked a moment ago takes about 5 ms of processor time in all, so that two cores,
-which the load shares, answer some 350 a second, and 32 callers wait 90 ms each.""",
+    "S2": """Riders think before they ask again: that is the paced load, and the goal's figure. Callers who never do
+wait for each other: a search that nobody asked a moment ago takes about 5 ms of processor time in all, so that two
+cores, which the load shares, answer some 350 a second, and 32 callers wait 90 ms each.""",
     "T4": """Sending is what a delivery costs, so events that come less than 20 ms apart share a write; sixteen are on
 their way at any time here. Where each goes alone, what is left of the difference is the CPU time told below.""",
 }
