@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 from uuid import uuid4
 
@@ -23,7 +22,7 @@ import uvloop
 
 from bench.peers import one_statement, row_locks
 from bench.peers.rows import Hold
-from bench.report import PAIRS, PAIRS_QUICK, Load, Report, compare, drive, packages, pinned, run, skip
+from bench.report import PAIRS, PAIRS_QUICK, Load, Report, compare, drive, is_installed, packages, pinned, run, skip
 from bench.seats import Shop, opened
 from chassis.lifecycle import GARBAGE_MIN
 from tests.servers import postgres, postgres_binaries
@@ -96,15 +95,12 @@ def on_sqlite(shop: Shop, _url: str, options: argparse.Namespace, size: int) -> 
         "ours": partial(ours, shop, 3_000 * size, loads),
         "commit_a_call": partial(ours, shop, 500 * size, [], group_max=1),
     }
-    has_peer = find_spec("aiosqlite") is not None
-    if has_peer:
+    if is_installed("aiosqlite"):
         peer = partial(peer_on_sqlite, shop, 150 * size)
         contenders |= {"sqlmodel_aiosqlite": peer, "sqlmodel_aiosqlite_on_one_core": pinned(0)(peer)}
-    else:
-        print("skipped: the peer with aiosqlite, which is not installed (make bench installs it)")
     report = compare("B2", "holds/s", contenders, pairs=PAIRS_QUICK if options.quick else PAIRS)
-    report.goals = {"B2:commit_a_call": 5.0} | ({"B2:sqlmodel_aiosqlite": 20.0} if has_peer else {})
-    versions = packages(["pysqlite3", "sqlalchemy", "sqlmodel", *(["aiosqlite"] if has_peer else [])])
+    report.goals = {"B2:commit_a_call": 5.0, "B2:sqlmodel_aiosqlite": 20.0}
+    versions = packages(["pysqlite3", "sqlalchemy", "sqlmodel", "aiosqlite"])
     report.conditions |= {"callers": CALLERS, "versions": versions, "sqlite": shop.scalar("SELECT sqlite_version()")}
     report.conditions["durable"] = {"synchronous": shop.scalar("PRAGMA synchronous")}
     return finish(report, shop, loads, options, size)

@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,7 +23,7 @@ from urllib.parse import urlsplit
 import httpx2
 import uvloop
 
-from bench.report import PAIRS, PAIRS_QUICK, Load, Report, compare, drive, packages, run
+from bench.report import PAIRS, PAIRS_QUICK, Load, Report, compare, drive, is_installed, packages, run
 from bench.search import headway_up
 
 CALLERS = 32
@@ -64,7 +63,6 @@ def measure(options: argparse.Namespace) -> Report:
     total = 150 if options.quick else 600
     right: list[bool] = []
     waits: list[Load] = []
-    has_peer = find_spec("aiosqlite") is not None
     with ExitStack() as stack:
         ready = stack.enter_context(headway_up())
         contenders: dict[str, Callable[[], float]] = {
@@ -72,20 +70,18 @@ def measure(options: argparse.Namespace) -> Report:
                 travel, ready["gateway_url"], "/v1", partial(publish, ready), total=total, right=right, waits=waits
             ),
         }
-        if has_peer:
+        if is_installed("aiosqlite"):
             naive = stack.enter_context(naive_up(Path(stack.enter_context(tempfile.TemporaryDirectory()))))
             contenders["fastapi_sqlmodel"] = partial(
                 travel, naive, "", partial(publish_naive, naive), total=total, right=right, waits=[]
             )
-        else:
-            print("skipped: the peer with aiosqlite, which is not installed (make bench installs it)")
         report = compare("B3", "journeys/s", contenders, pairs=PAIRS_QUICK if options.quick else PAIRS)
-    report.goals = {"B3:fastapi_sqlmodel": 2.0} if has_peer else {}
+    report.goals = {"B3:fastapi_sqlmodel": 2.0}
     report.beside = {"a_journey_takes_ms": {"p50": waits[-1].p50_ms, "p99": waits[-1].p99_ms}}
     report.checks["every journey was paid for and each has a seat of its own, in each run"] = all(right)
     report.conditions |= {
         "callers": CALLERS,
-        "versions": packages(["fastapi", "grpcio", "sqlmodel", "uvicorn", *(["aiosqlite"] if has_peer else [])]),
+        "versions": packages(["fastapi", "grpcio", "sqlmodel", "aiosqlite", "uvicorn"]),
     }
     return report
 

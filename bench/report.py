@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -127,8 +127,16 @@ def skip(why: str) -> NoReturn:
 
 
 def packages(names: Sequence[str]) -> dict[str, str]:
-    """Name the versions of packages."""
-    return {name: version(name) for name in names}
+    """Name the versions of those packages that are installed."""
+    return {name: version(name) for name in names if any(distributions(name=name))}
+
+
+def is_installed(peer: str) -> bool:
+    """Tell whether the package that a peer is made with is here, and say so when it is not."""
+    if not any(distributions(name=peer)):
+        print(f"skipped: the peer with {peer}, which is not installed (make bench installs it)", flush=True)
+        return False
+    return True
 
 
 def run(main: Callable[[argparse.Namespace], Report], parser: argparse.ArgumentParser | None = None) -> None:
