@@ -84,11 +84,16 @@ def token_of(anybody: httpx2.Client, role: Role) -> str:
 
 def device_token(operator: httpx2.Client) -> str:
     """Register a vehicle and give its device a token."""
-    vehicle = checked(operator.post("/vehicles", json={"operator_id": OURS, "label": "Coach 7"}, headers=key()), 201)
-    path = f"/vehicles/{vehicle['id']}"
-    # The tracking service learns of the vehicle by an event, a moment later.
-    until(lambda: operator.get(path).status_code == 200, seconds=10, what="the vehicle is tracked")
-    return str(checked(operator.post(f"{path}/device-tokens"), 201)["token"])
+    vehicle_id = tracked_vehicle(operator, OURS)
+    return str(checked(operator.post(f"/vehicles/{vehicle_id}/device-tokens"), 201)["token"])
+
+
+def tracked_vehicle(operator: httpx2.Client, operator_id: str) -> str:
+    """Register a vehicle; the tracking service learns of it by an event, a moment later."""
+    wanted = {"operator_id": operator_id, "label": "Coach 7"}
+    vehicle_id = str(checked(operator.post("/vehicles", json=wanted, headers=key()), 201)["id"])
+    until(lambda: operator.get(f"/vehicles/{vehicle_id}").status_code == 200, seconds=10, what="it is tracked")
+    return vehicle_id
 
 
 def something_on_sale(operator: httpx2.Client) -> None:

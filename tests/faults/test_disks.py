@@ -58,10 +58,7 @@ async def test_a_power_cut_loses_nothing_that_was_acknowledged(
     chance = Random(seed + number)
 
     async def breaks(world: World, market: Market) -> None:
-        share = chance.uniform(0.1, 0.9)
-        await waited(lambda: market.progress > share, seconds=60)
-        disk.cut()
-        await asyncio.sleep(chance.uniform(0, 0.5))
+        await cut_while_riders_book(disk, market, chance)
         await asyncio.to_thread(restart, world)
 
     def restart(world: World) -> None:
@@ -78,6 +75,14 @@ async def test_a_power_cut_loses_nothing_that_was_acknowledged(
     print(told(verdict))
     assert verdict.violations == [], told(verdict)
     keep_figures(f"power-cut-{number:02}", bookings=verdict.bookings, recovery_seconds=verdict.recovery_seconds)
+
+
+async def cut_while_riders_book(disk: MortalDisk, market: Market, chance: Random) -> None:
+    """Cut a disk's power some time on the way; who writes to it notices a moment before it is dead."""
+    share = chance.uniform(0.1, 0.9)
+    await waited(lambda: market.progress > share, seconds=60)
+    disk.cut()
+    await asyncio.sleep(chance.uniform(0, 0.5))
 
 
 def bring_back(disk: MortalDisk) -> None:
@@ -117,10 +122,7 @@ async def test_a_power_cut_of_postgresql_loses_nothing_that_was_acknowledged(
     chance = Random(seed + number)
 
     async def breaks(_world: World, market: Market) -> None:
-        share = chance.uniform(0.1, 0.9)
-        await waited(lambda: market.progress > share, seconds=60)
-        disk.cut()
-        await asyncio.sleep(chance.uniform(0, 0.5))
+        await cut_while_riders_book(disk, market, chance)
         await asyncio.to_thread(server.kill)
         await asyncio.to_thread(bring_back, disk)
         await asyncio.to_thread(server.start_again)

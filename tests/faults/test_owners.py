@@ -18,8 +18,7 @@ from google.protobuf.message_factory import GetMessageClass
 from gateway.accounts.domain.roles import Role
 from tests.faults.doors import Operation, Rpc, ask, call, channels, metadata_of, operations, rpcs
 from tests.faults.forged import decoded
-from tests.faults.people import DEVICE, FOREIGN, GUEST, OURS, PROGRAM, Crowd, Person
-from tests.system.deadlines import until
+from tests.faults.people import DEVICE, FOREIGN, GUEST, OURS, PROGRAM, Crowd, Person, tracked_vehicle
 from tests.system.journey import checked, coach, hold, key, leg_of, payment, publish, quote
 from tests.system.running_stack import Stack, admin, client, guest
 
@@ -77,13 +76,11 @@ ABSENT = Things()
 def made(operator: httpx2.Client, rider: httpx2.Client, operator_id: str) -> Things:
     """Put a departure and a vehicle on the road and let somebody pay for a seat."""
     departure = publish(operator, coach(operator_id=operator_id, starts_in=timedelta(days=3)))
-    vehicle = checked(operator.post("/vehicles", json={"operator_id": operator_id, "label": "7"}, headers=key()), 201)
-    # The tracking service learns of the vehicle by an event, a moment later.
-    until(lambda: operator.get(f"/vehicles/{vehicle['id']}").status_code == 200, seconds=10, what="it is tracked")
+    vehicle_id = tracked_vehicle(operator, operator_id)
     path = f"/bookings/{hold(rider, quote(rider, leg_of(departure)))['id']}"
     paid = checked(rider.post(f"{path}/confirm", json=payment(), headers=key()), 200)
     token = checked(rider.post(f"{path}/cancellation-quotes", json={}), 200)["token"]
-    return Things(departure["id"], vehicle["id"], paid["id"], paid["tickets"][0]["id"], token)
+    return Things(departure["id"], vehicle_id, paid["id"], paid["tickets"][0]["id"], token)
 
 
 @pytest.fixture(scope="session")
