@@ -234,7 +234,6 @@ def test_the_booking_machine_is_its_model(kind: str, request: pytest.FixtureRequ
             settings=settings(
                 max_examples=EXAMPLES[kind],
                 stateful_step_count=40,
-                deadline=None,
                 suppress_health_check=list(HealthCheck),
             ),
         )

@@ -205,7 +205,7 @@ async def test_whatever_is_not_there_is_not_found(
 
 
 @pytest.mark.parametrize("name", METHODS)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(junk=st.binary(max_size=200))
 async def test_bytes_that_are_no_message_break_nothing(booking: Booking, name: str, junk: bytes) -> None:
     kind = booking.channel.unary_stream if METHODS[name].server_streaming else booking.channel.unary_unary

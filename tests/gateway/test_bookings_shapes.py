@@ -226,7 +226,7 @@ def instant(text: str) -> datetime:
 
 
 @pytest.mark.parametrize("kind", SHAPES, ids=lambda kind: kind.DESCRIPTOR.name)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_everything_that_a_message_says_stands_in_its_json(kind: type[Message], data: st.DataObject):
     message = data.draw(messages(kind.DESCRIPTOR))
@@ -234,7 +234,7 @@ def test_everything_that_a_message_says_stands_in_its_json(kind: type[Message], 
     assert read_times(json.loads(shape.model_dump_json())) == said(message)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(messages(fares_pb2.FarePolicy.DESCRIPTOR))
 def test_a_fare_policy_comes_back_as_it_went(policy: fares_pb2.FarePolicy):
     sent = json.loads(fares.FarePolicy.from_proto(policy).model_dump_json())
@@ -244,7 +244,7 @@ def test_a_fare_policy_comes_back_as_it_went(policy: fares_pb2.FarePolicy):
     assert back == policy
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(messages(tracking_service_pb2.PositionBatch.DESCRIPTOR))
 def test_positions_go_as_they_came(batch: tracking_service_pb2.PositionBatch):
     for position in batch.positions:
@@ -266,7 +266,7 @@ def written(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(messages(timetable_service_pb2.CreateLayoutRequest.DESCRIPTOR.fields_by_name["seats"].message_type))
 def test_a_seat_of_a_layout_goes_as_it_came(seat: vehicles_pb2.LayoutSeat):
     seat.id, seat.row, seat.column = seat.id[-8:].strip(), abs(seat.row) % 10_000, abs(seat.column) % 10_000

@@ -235,7 +235,7 @@ def test_two_processes_that_are_told_the_same_at_once_keep_it_once(postgresql_ur
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_shuffled_doubled_and_late_points_leave_the_same_history_and_the_same_newest_position(
     store: Tracked, clock: FixedClock, data: st.DataObject
 ):
